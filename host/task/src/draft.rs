@@ -7,9 +7,9 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// It is found and ranked, and nobody can start it.
+    /// It is found and ranked, and nobody is called. A person may start it.
     Propose,
-    /// A person starts each task.
+    /// A person is called to start each task.
     #[default]
     Ask,
     /// Tasks start by themselves.
@@ -58,7 +58,7 @@ pub struct Draft {
     pub labels: Vec<String>,
     /// 1 urgent to 4 low.
     pub priority: Option<u32>,
-    /// Keys of the same source, or task ids.
+    /// Keys of the same source, or task ids; at most 256.
     pub depends_on: Vec<String>,
     /// What the requester asks beyond title and body; trusted.
     pub instructions: Option<String>,
@@ -67,4 +67,72 @@ pub struct Draft {
     pub requested_at: Option<i64>,
     /// The agent's configured name; none: the repository's or the default one.
     pub agent: Option<String>,
+}
+
+impl Draft {
+    pub const KEY_BYTES_MAX: usize = 256;
+    pub const TITLE_CHARS_MAX: usize = 256;
+    pub const BODY_BYTES_MAX: usize = 256 << 10;
+    pub const DEPENDS_ON_MAX: usize = 256;
+
+    /// Checks the limits that hold for all work, wherever it comes from.
+    ///
+    /// # Errors
+    /// Which limit is broken, for people: `FIELD: must be …`.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let title = self.title.trim();
+        match () {
+            () if self.key.is_empty() || self.key.len() > Draft::KEY_BYTES_MAX => Err("key: must be 1 to 256 bytes"),
+            () if title.is_empty() => Err("title: must not be empty"),
+            () if self.title.chars().count() > Draft::TITLE_CHARS_MAX => {
+                Err("title: must be at most 256 characters; the rest belongs into the body")
+            }
+            () if self.title.contains(['\n', '\r']) => Err("title: must be one line"),
+            () if self.body.len() > Draft::BODY_BYTES_MAX => Err("body: must be at most 256 KiB"),
+            () if self.repository.is_empty() => Err("repository: must be the id of a configured repository"),
+            () if self.priority.is_some_and(|it| !(1..=4).contains(&it)) => {
+                Err("priority: must be 1 (urgent) to 4 (low)")
+            }
+            () if self.depends_on.len() > Draft::DEPENDS_ON_MAX => Err("depends-on: must name at most 256 others"),
+            () => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> Draft {
+        Draft { key: "a".into(), title: "Do it".into(), repository: "shop".into(), ..Draft::default() }
+    }
+
+    #[track_caller]
+    fn check(draft: &Draft, what: &str) {
+        assert_eq!(draft.check(), Err(what));
+    }
+
+    #[test]
+    fn each_limit_of_a_draft_is_kept() {
+        let full = Draft {
+            key: "k".repeat(256),
+            title: "é".repeat(256),
+            body: "x".repeat(256 << 10),
+            priority: Some(4),
+            depends_on: vec!["x".into(); 256],
+            ..draft()
+        };
+        assert_eq!((draft().check(), full.check()), (Ok(()), Ok(())));
+        check(&Draft { key: String::new(), ..draft() }, "key: must be 1 to 256 bytes");
+        check(&Draft { key: "k".repeat(257), ..draft() }, "key: must be 1 to 256 bytes");
+        check(&Draft { title: " \t".into(), ..draft() }, "title: must not be empty");
+        let long = Draft { title: "t".repeat(257), ..draft() };
+        check(&long, "title: must be at most 256 characters; the rest belongs into the body");
+        check(&Draft { title: "t\nu".into(), ..draft() }, "title: must be one line");
+        check(&Draft { body: "b".repeat((256 << 10) + 1), ..draft() }, "body: must be at most 256 KiB");
+        let nowhere = Draft { repository: String::new(), ..draft() };
+        check(&nowhere, "repository: must be the id of a configured repository");
+        check(&Draft { priority: Some(5), ..draft() }, "priority: must be 1 (urgent) to 4 (low)");
+        check(&Draft { depends_on: vec!["x".into(); 257], ..draft() }, "depends-on: must name at most 256 others");
+    }
 }

@@ -21,7 +21,7 @@ pub enum Queued {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum On {
-    /// A person has to start it (mode `ask`, or `propose`, where nobody can).
+    /// A person has to start it (modes `ask` and `propose`).
     Start,
     /// A person has to see the change before it is pushed.
     Approval,
@@ -100,8 +100,8 @@ pub enum Event {
     Stepped { run: RunNumber, step: Step },
     /// Its run made a change that passed all checks; `ask`: a person has to see it before it is pushed.
     Verified { run: RunNumber, ask: bool },
-    /// Its run ended well without a change.
-    Answered { run: RunNumber },
+    /// Its run ended well without a change; `in_review`: it has one from an earlier run, which stays what it is.
+    Answered { run: RunNumber, in_review: bool },
     /// Its run failed.
     Failed { run: RunNumber, failure: Failure, now: Millis },
     /// Its run cannot go on before an operator mends something; costs no try.
@@ -194,7 +194,10 @@ impl Task {
             (S::Running { cancel: false, .. }, E::Verified { run, ask: true }) if mine(*run) => {
                 S::Waiting { on: On::Approval }
             }
-            (S::Running { .. }, E::Answered { run }) if mine(*run) => S::Done { outcome: Outcome::Answer },
+            (S::Running { .. }, E::Answered { run, in_review: false }) if mine(*run) => {
+                S::Done { outcome: Outcome::Answer }
+            }
+            (S::Running { cancel: false, .. }, E::Answered { run, in_review: true }) if mine(*run) => S::InReview,
             (S::Running { cancel: false, .. }, E::Stuck { run }) if mine(*run) => S::Waiting { on: On::Operator },
             (S::Running { cancel, .. }, E::Failed { run, failure, now }) if mine(*run) => {
                 next.failures += 1;
@@ -213,8 +216,9 @@ impl Task {
             (S::Waiting { on: On::Approval }, E::Approved) => S::Publishing,
             (S::Publishing, E::Published) => S::InReview,
             (S::Publishing, E::PublishFailed { failure }) => S::Failed { failure: failure.clone() },
-            (S::InReview, E::Merged) => S::Done { outcome: Outcome::Change },
-            (S::InReview | S::Waiting { on: On::Approval }, E::Closed) => S::Cancelled,
+            // A run that takes up remarks may fail while the change of the run before is still open.
+            (S::InReview | S::Failed { .. }, E::Merged) => S::Done { outcome: Outcome::Change },
+            (S::InReview | S::Failed { .. } | S::Waiting { on: On::Approval }, E::Closed) => S::Cancelled,
             (S::InReview | S::Waiting { on: On::Approval }, E::Remarked { now }) => {
                 next.purpose = Purpose::Feedback;
                 next.failures = 0;

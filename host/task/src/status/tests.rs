@@ -61,6 +61,15 @@ fn a_transient_failure_comes_back_and_a_permanent_one_does_not() {
 }
 
 #[test]
+fn a_run_without_a_change_leaves_an_open_one_in_review() {
+    check(running(), E::Answered { run: 3, in_review: false }, Some(S::Done { outcome: Outcome::Answer }));
+    check(running(), E::Answered { run: 3, in_review: true }, Some(S::InReview));
+    let failed = S::Failed { failure: failure(Reason::Gate) };
+    check(failed.clone(), E::Merged, Some(S::Done { outcome: Outcome::Change }));
+    check(failed, E::Closed, Some(S::Cancelled));
+}
+
+#[test]
 fn a_stop_costs_no_try() {
     let stopped = task(running()).on(&E::Interrupted { run: 3, now: 7 }).unwrap();
     assert_eq!((stopped.failures, stopped.run), (0, 3));
@@ -86,7 +95,7 @@ fn event() -> impl Strategy<Value = Event> {
         Just(E::Claimed),
         (run.clone(), prop::sample::select(&Step::ALL[..])).prop_map(|(run, step)| E::Stepped { run, step }),
         (run.clone(), any::<bool>()).prop_map(|(run, ask)| E::Verified { run, ask }),
-        run.clone().prop_map(|run| E::Answered { run }),
+        (run.clone(), any::<bool>()).prop_map(|(run, in_review)| E::Answered { run, in_review }),
         (run.clone(), prop::sample::select(Reason::ALL)).prop_map(|(run, reason)| E::Failed {
             run,
             failure: failure(reason),
@@ -117,7 +126,7 @@ proptest! {
         for event in events {
             let Ok(next) = it.on(&event) else { continue };
             prop_assert_eq!(next.run, it.run + u32::from(event == E::Claimed));
-            if let E::Stepped { run, .. } | E::Verified { run, .. } | E::Answered { run } | E::Failed { run, .. }
+            if let E::Stepped { run, .. } | E::Verified { run, .. } | E::Answered { run, .. } | E::Failed { run, .. }
                 | E::Stuck { run } | E::Interrupted { run, .. } | E::Ended { run } = event {
                 prop_assert_eq!(run, it.run);
                 let runs = matches!(it.status, S::Running { .. });
