@@ -1,0 +1,25 @@
+//! Who may call whom: the host's own HTTP, on behalf of plugins, which never open a socket.
+//!
+//! A request goes out only if the caller's rules cover its scheme, host, port, path and method, if nothing that the
+//! caller wrote contains a secret of the operator's, and if the address that is dialled is public or was named by the
+//! operator. The checks are made in [`Egress::send`], in that order, and the secret is attached after all of them.
+//!
+//! - Follows no redirect, uses no proxy of the environment's, keeps no cookies, retries nothing.
+//! - Writes one audit line for each request: never a query, a header or a body.
+//! - Never reads the clock for what it sends: the time of a signature comes in.
+//! - [`secret`] finds secrets in text, here and in what agents wrote.
+
+mod address;
+mod credential;
+mod egress;
+mod error;
+mod request;
+mod rule;
+pub mod secret;
+
+use address::Network;
+pub use credential::{Attach, Credential, Credentials};
+pub use egress::{Egress, Options};
+pub use error::Error;
+pub use request::{Request, Response};
+pub use rule::Rule;
