@@ -1,0 +1,73 @@
+//! What this room needs of the daemon: the other ends of a plugin's host calls.
+//!
+//! Rights are decided before anything here is called: a [`Tree`] or an [`HttpCall`] that arrives has been wanted by
+//! the plugin and granted by the operator. The daemon's wiring still applies its own rules on top (addresses,
+//! credentials, what is below a tree's root).
+
+use crate::{HttpGrant, wit};
+use async_trait::async_trait;
+use std::path::PathBuf;
+use wit::common::{Content, Error};
+use wit::repository::{
+    BlameRange, ChurnQuery, ChurnedFile, CommitPage, CommitQuery, FilePage, FileQuery, Info, SearchPage, SearchQuery,
+};
+
+/// Files that an entry may read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// A repository by its id.
+    Repository(String),
+    /// A directory of this machine, as the entry's setting has it.
+    Directory(PathBuf),
+}
+
+/// One HTTP request of a plugin.
+#[derive(Clone, Debug)]
+pub struct HttpCall {
+    pub entry: String,
+    /// The entry's rights under which this request falls; never empty.
+    pub granted: Vec<HttpGrant>,
+    /// `timeout_ms` is always set, and no more than what is left of the call's own time.
+    pub request: wit::http::Request,
+}
+
+/// The daemon, as plugins see it. Errors go to the plugin as they are: they say what failed and what would help, and
+/// hold no secret.
+#[async_trait]
+pub trait Host: Send + Sync + 'static {
+    /// Milliseconds since 1970.
+    fn now(&self) -> u64;
+
+    /// A line of a plugin's log, already cut to its limits. `entry` is empty while a plugin describes itself.
+    fn log(&self, plugin: &str, entry: &str, level: wit::log::Level, message: &str, fields: &[(String, String)]);
+
+    async fn kv_get(&self, entry: &str, key: &str) -> Result<Option<String>, Error>;
+
+    /// The keys that begin with `prefix`, in byte order, from the first after `after`; at most 1,000.
+    async fn kv_keys(&self, entry: &str, prefix: &str, after: Option<&str>) -> Result<Vec<String>, Error>;
+
+    async fn http(&self, call: HttpCall) -> Result<wit::http::Response, Error>;
+
+    /// What is known of these repositories; unknown ids are left out.
+    fn repositories(&self, ids: &[String]) -> Vec<Info>;
+
+    async fn list_files(&self, tree: Tree, query: FileQuery) -> Result<FilePage, Error>;
+
+    async fn read_file(&self, tree: Tree, revision: Option<String>, path: String) -> Result<Content, Error>;
+
+    async fn search(&self, tree: Tree, query: SearchQuery) -> Result<SearchPage, Error>;
+
+    async fn history(&self, tree: Tree, query: CommitQuery) -> Result<CommitPage, Error>;
+
+    /// Lines `first` to `last`, included, counted from 1.
+    async fn blame(
+        &self,
+        tree: Tree,
+        revision: Option<String>,
+        path: String,
+        first: u32,
+        last: u32,
+    ) -> Result<Vec<BlameRange>, Error>;
+
+    async fn churn(&self, tree: Tree, query: ChurnQuery) -> Result<Vec<ChurnedFile>, Error>;
+}
