@@ -1,0 +1,42 @@
+//! Moves tasks: finds them, ranks them, runs them step by step, publishes what came of them.
+//!
+//! - [`intake`] asks sources for work and stores it, [`analysis`] has analyzers find it, [`ranking`] has it scored.
+//! - [`dispatcher`] claims what is due and hands each task to a run; at the start it takes over the runs of the
+//!   daemon before.
+//! - [`steps`] is one run: prepare, execute, collect, verify. Each is a function of values to values whose output is a
+//!   row in the store, so that an unfinished one is simply done again. [`prompt`], [`workspace`] and [`git`] are what
+//!   they are made of.
+//! - [`outbox`] carries out what was decided: pushes, changes, and what [`notices`] makes of events.
+//! - [`review`] watches changes until they are merged or closed; [`maintenance`] removes what belongs to nobody.
+//! - [`handle`] is what people can do, [`reading`] what plugins may read.
+//!
+//! Never talks SQL, Docker, WebAssembly or HTTP itself: those are the rooms it uses.
+
+mod analysis;
+mod clock;
+mod contract;
+mod disk;
+mod dispatcher;
+mod git;
+mod handle;
+mod intake;
+mod layout;
+mod maintenance;
+mod notices;
+mod options;
+mod outbox;
+mod prompt;
+mod ranking;
+mod reading;
+mod review;
+mod service;
+mod steps;
+mod workspace;
+
+pub use clock::Clock;
+pub use git::Author;
+pub use handle::{Handle, Refusal};
+pub use layout::Layout;
+pub use options::{Agent, Analyzer, Notifier, Options, Repository, Sandboxes, Source, Timeouts};
+pub use reading::{Known, Reading};
+pub use service::{Error, Service, StopMode};

@@ -1,0 +1,247 @@
+//! Verify: agentd looks for itself. The agent's word counts for nothing.
+//!
+//! First the change as data, in the quarantine: kinds of files, paths, size, secrets. Then the gates, each in a fresh
+//! sandbox, on a fresh checkout of the very commit that would be pushed.
+
+use super::{
+    Outline, Run, Stop,
+    collect::Collected,
+    sandbox::{self, Short},
+};
+use crate::{
+    contract,
+    git::{Checkout, FileChange, Mirror, Quarantine},
+};
+use agentd_egress::secret;
+use agentd_task::{Reason, Severity};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::{Component, Path};
+use tokio::time::Instant;
+
+const FILES_MAX: usize = 3_000;
+const FILE_MAX: u64 = 10 << 20;
+const SYMLINK: u32 = 0o120_000;
+const SUBMODULE: u32 = 0o160_000;
+
+/// What agentd saw itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Verified {
+    pub(crate) gates: Vec<Gate>,
+    /// Why a person has to see it before it is pushed.
+    pub(crate) ask: Option<String>,
+}
+
+/// A gate that passed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Gate {
+    pub(crate) command: String,
+    pub(crate) took_ms: u64,
+}
+
+impl Outline for Verified {
+    fn outline(&self) -> (String, serde_json::Value) {
+        let text = match self.gates.len() {
+            0 => "The change is sound; no gates are configured".into(),
+            n => format!("The change is sound, {n} gates passed"),
+        };
+        (text, json!({ "gates": self.gates, "ask": self.ask }))
+    }
+}
+
+pub(super) async fn verify(run: &Run, collected: &Collected) -> Result<Verified, Stop> {
+    let quarantine = Quarantine::open(run.layout.quarantine());
+    let changes = quarantine.changes(&collected.fork, &collected.commit).await?;
+    let lines = collected.stat.added + collected.stat.removed;
+    if lines > run.repository.max_lines || changes.len() > FILES_MAX {
+        let text = format!(
+            "the change has {} files and {lines} lines; at most {FILES_MAX} and {} are taken (`max_diff`)",
+            changes.len(),
+            run.repository.max_lines
+        );
+        return Err(Stop::failed(Reason::Refused, text));
+    }
+    look_at_files(&quarantine, &changes).await?;
+    look_for_secrets(run, &quarantine, collected).await?;
+    let mut gates = vec![];
+    for (number, command) in run.repository.gates.iter().enumerate() {
+        gates.push(gate(run, &quarantine, &collected.commit, number, command).await?);
+    }
+    Ok(Verified { gates, ask: ask(run, &changes) })
+}
+
+/// Refuses what a reviewer would not see for what it is.
+async fn look_at_files(quarantine: &Quarantine, changes: &[FileChange]) -> Result<(), Stop> {
+    let refuse = |text: String| Err(Stop::failed(Reason::Refused, text));
+    let there: Vec<&FileChange> = changes.iter().filter(|it| it.mode != 0).collect();
+    for change in &there {
+        if change.path == ".gitmodules" {
+            return refuse(".gitmodules names submodules, which agentd does not do yet".into());
+        }
+        match change.mode {
+            SUBMODULE => return refuse(format!("{} is a repository in the repository", change.path)),
+            SYMLINK => {
+                let target = quarantine.blob(&change.blob).await?;
+                let target = String::from_utf8_lossy(&target).into_owned();
+                if leaves(&change.path, &target) {
+                    return refuse(format!("{} links to {target}, outside of the repository", change.path));
+                }
+            }
+            _ => {}
+        }
+    }
+    let files: Vec<&str> = there.iter().filter(|it| it.mode != SUBMODULE).map(|it| it.blob.as_str()).collect();
+    let sizes = quarantine.sizes(&files).await?;
+    match there.iter().zip(sizes).find(|(_, size)| *size > FILE_MAX) {
+        Some((change, size)) => {
+            refuse(format!("{} has {} MiB; at most {} are taken", change.path, size >> 20, FILE_MAX >> 20))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a link at `path` to `target` points out of the tree, or might: `..` behind a name goes wherever that name, if
+/// it is a link itself, leads.
+fn leaves(path: &str, target: &str) -> bool {
+    let mut depth = Path::new(path).components().count().saturating_sub(1);
+    let mut named = false;
+    for part in Path::new(target).components() {
+        match part {
+            Component::Normal(_) => named = true,
+            Component::CurDir => {}
+            Component::ParentDir if depth > 0 && !named => depth -= 1,
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return true,
+        }
+    }
+    false
+}
+
+/// Looks through all that a push would show for secrets. The text says where and never what.
+async fn look_for_secrets(run: &Run, quarantine: &Quarantine, collected: &Collected) -> Result<(), Stop> {
+    let history = quarantine.history(&collected.fork, &collected.commit).await?;
+    let secrets = run.rt.secrets.clone();
+    let found = sandbox::blocking(move || find_secret(&history, &secrets)).await?;
+    match found {
+        Some((what, place)) => {
+            let text = format!("the change shows what looks like {what} in {place}; it was not pushed");
+            Err(Stop::failed(Reason::Refused, text))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What kind of secret was found, and where. Every line is looked at, headers and messages too: only lines that take
+/// something away are not, for what they show is in the repository already, or was looked at where it was added.
+fn find_secret(history: &[u8], live: &secret::SecretScan) -> Option<(String, String)> {
+    let mut place = String::from("a commit message");
+    let mut in_header = false;
+    for line in history.split(|it| *it == b'\n') {
+        if line.starts_with(b"diff --git ") {
+            in_header = true;
+        } else if line.starts_with(b"@@ ") {
+            in_header = false;
+        } else if in_header && let Some(name) = line.strip_prefix(b"+++ b/") {
+            place = String::from_utf8_lossy(name).into_owned();
+        } else if line.starts_with(b"-") {
+            continue;
+        }
+        if live.find(line).is_some() {
+            return Some(("a secret of this configuration".into(), place));
+        }
+        if let Some((name, _)) = secret::find_pattern(line) {
+            return Some((name.into(), place));
+        }
+    }
+    None
+}
+
+/// Runs one gate on a fresh checkout.
+async fn gate(run: &Run, quarantine: &Quarantine, commit: &str, number: usize, command: &str) -> Result<Gate, Stop> {
+    let (proof, home) = (run.layout.proof(), run.layout.proof_home());
+    sandbox::empty_dir(&proof).await?;
+    sandbox::empty_dir(&home).await?;
+    let mirror = Mirror::new(run.rt.layout.mirror(&run.repository.id));
+    let checkout = Checkout {
+        dir: proof.clone(),
+        commit: commit.into(),
+        branch: None,
+        objects_inside: sandbox::mirror_objects(run, &mirror),
+    };
+    quarantine.checkout(&checkout).await?;
+    sandbox::give_to_agent(run, &[proof.clone(), home.clone()]).await?;
+    sandbox::setup(run, &proof, &home, &format!("gate-{number}-setup")).await?;
+    run.say("gate.started", Severity::Info, format!("Gate `{command}`"), json!({ "command": command })).await;
+    let began = Instant::now();
+    let short = Short {
+        name: format!("gate-{number}"),
+        argv: sandbox::shell(command),
+        workspace: proof,
+        home,
+        handout: None,
+        timeout: run.rt.timeouts.gate,
+    };
+    let said = sandbox::run_short(run, short).await?;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let passed = said.exit.code == Some(0);
+    let word = if passed { "passed" } else { "failed" };
+    let details = json!({ "command": command, "passed": passed, "exit_code": said.exit.code, "took_ms": took_ms,
+        "output": said.tail });
+    let severity = if passed { Severity::Info } else { Severity::Warning };
+    run.say(&format!("gate.{word}"), severity, format!("Gate `{command}` {word}"), details).await;
+    if passed {
+        return Ok(Gate { command: command.into(), took_ms });
+    }
+    let text = format!(
+        "the gate `{command}` ended with {}: {}",
+        if said.exit.oom { "no memory left".into() } else { sandbox::ended_with(said.exit.code) },
+        contract::tail(&said.tail, 1_000).trim()
+    );
+    Err(Stop::failed(Reason::Gate, text))
+}
+
+fn ask(run: &Run, changes: &[FileChange]) -> Option<String> {
+    if let Some(change) = changes.iter().find(|it| run.repository.protected.is_match(&it.path)) {
+        return Some(format!(
+            "It changes {}, which is protected: a person has to see it before it is pushed",
+            change.path
+        ));
+    }
+    run.repository.ask.then(|| "A person has to see it before it is pushed (`push = \"ask\"`)".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_may_not_leave_the_repository() {
+        for (path, target, expected) in [
+            ("a", "b", false),
+            ("dir/a", "../b", false),
+            ("dir/a", "../../b", true),
+            ("a", "/etc/passwd", true),
+            ("a", "..", true),
+            ("x/y/a", "./../../z/b", false),
+            ("x/y/a", "../z/../b", true),
+            ("a", ".git/config", false),
+        ] {
+            assert_eq!(leaves(path, target), expected, "{path} -> {target}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_named_by_its_kind_and_file_only() {
+        let token = format!("ghp_{}", "a1B2".repeat(9));
+        let diff = format!("diff --git a/x b/x\n--- a/x\n+++ b/conf/x.toml\n@@ -0,0 +1 @@\n+token = \"{token}\"\n");
+        let (what, file) = find_secret(diff.as_bytes(), &secret::SecretScan::new(vec![])).unwrap();
+        assert_eq!(file, "conf/x.toml");
+        assert!(!what.contains(&token), "{what}");
+        let none = |text: &str| find_secret(text.as_bytes(), &secret::SecretScan::new(vec![]));
+        assert!(none(&format!("+++ b/x\n-{token}\n+fine\n")).is_none());
+        // A line of the file that looks like a header, and a message, hide nothing.
+        let (_, place) = none(&format!("diff --git a/x b/x\n+++ b/x\n@@ -0,0 +1 @@\n+++ b/{token}\n")).unwrap();
+        assert_eq!(place, "x");
+        let (_, place) = none(&format!("Mend it with {token}\n")).unwrap();
+        assert_eq!(place, "a commit message");
+    }
+}
