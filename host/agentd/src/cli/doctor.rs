@@ -1,0 +1,119 @@
+//! `agentd doctor`: whether agentd can work here, check by check, and what to do where it cannot.
+//!
+//! Looks only: it makes a file in the home folder and removes it again, and keeps what it compiled for the next start.
+
+mod engine;
+mod machine;
+mod plugins;
+mod repositories;
+
+use super::{
+    context::Context,
+    exit::Error,
+    print::{Out, Paint},
+};
+use crate::config;
+use serde::Serialize;
+
+/// Check the machine, the configuration, the engine, the plugins and the repositories
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  agentd doctor\n  agentd doctor --json | jq '.checks[] | select(.level == \"fail\")'"
+)]
+pub(crate) struct Doctor {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    Ok,
+    /// It works, with something to know.
+    Warn,
+    /// agentd, or the part that the line is about, cannot work.
+    Fail,
+}
+
+/// One line of the answer.
+#[derive(Clone, Debug, Serialize)]
+struct Check {
+    level: Level,
+    /// What was looked at.
+    name: String,
+    /// What was found.
+    text: String,
+    hint: Option<String>,
+}
+
+impl Check {
+    fn ok(name: impl Into<String>, text: impl Into<String>) -> Check {
+        Check { level: Level::Ok, name: name.into(), text: text.into(), hint: None }
+    }
+
+    fn warn(name: impl Into<String>, text: impl Into<String>, hint: impl Into<String>) -> Check {
+        Check { level: Level::Warn, name: name.into(), text: text.into(), hint: Some(hint.into()) }
+    }
+
+    fn fail(name: impl Into<String>, text: impl Into<String>, hint: impl Into<String>) -> Check {
+        Check { level: Level::Fail, name: name.into(), text: text.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn act(self, context: &mut Context) -> Result<(), Error> {
+        let checks = context.progress.during("looking around", look(context)).await;
+        context.out.either(&serde_json::json!({ "checks": checks }), |out| text(out, &checks))?;
+        match checks.iter().filter(|it| it.level == Level::Fail).count() {
+            0 => Ok(()),
+            1 => Err(Error::work("one check failed")),
+            many => Err(Error::work(format!("{many} checks failed"))),
+        }
+    }
+}
+
+async fn look(context: &Context) -> Vec<Check> {
+    let mut checks = vec![machine::git().await];
+    match context.home() {
+        Ok(home) => checks.extend(machine::home(&home)),
+        Err(error) => checks.push(Check::fail("home", error.text, "name one with --home")),
+    }
+    let loaded = config::Config::load(context.global.config.as_deref(), context.global.home.as_deref());
+    let config = match loaded {
+        Ok(config) => config,
+        Err(problems) => {
+            let hint = "the other checks need the configuration";
+            checks.push(Check::fail("configuration", problems.to_string(), hint));
+            return checks;
+        }
+    };
+    checks.push(configuration(&config));
+    checks.push(machine::user(&config));
+    checks.extend(engine::check(&config).await);
+    checks.extend(plugins::check(&config).await);
+    checks.extend(repositories::check(&config).await);
+    checks
+}
+
+fn configuration(config: &config::Config) -> Check {
+    let hint = "config/agentd.toml in agentd's repository is a commented example";
+    match &config.file {
+        None => Check::warn("configuration", "there is no file: all is default", hint),
+        Some(file) if config.agents.is_empty() => {
+            Check::warn("configuration", format!("{}: no agent is configured", file.display()), "add [agents.NAME]")
+        }
+        Some(file) => Check::ok("configuration", format!("{}, mode {}", file.display(), config.mode)),
+    }
+}
+
+fn text(out: &Out, checks: &[Check]) -> String {
+    let mut lines = Vec::new();
+    for Check { level, name, text, hint } in checks {
+        let word = match level {
+            Level::Ok => out.paint(Paint::Green, "ok  "),
+            Level::Warn => out.paint(Paint::Yellow, "warn"),
+            Level::Fail => out.paint(Paint::Red, "fail"),
+        };
+        let text = super::print::lines_of(text).replace('\n', "\n      ");
+        lines.push(format!("{word}  {name}: {text}"));
+        lines.extend(hint.as_ref().map(|hint| format!("      hint: {hint}")));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,142 @@
+//! The plugins without a daemon: loaded and asked as the daemon would do it, to see whether they work with what the
+//! configuration says.
+//!
+//! They get nothing: no files, no network, no stored values. What they are asked here needs none of it.
+
+use super::exit::Error;
+use crate::{config::Config, daemon::Shipped};
+use agentd_plugin::{Grants, Host, HttpCall, Options, Plugins, Tree, wit};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::{path::PathBuf, sync::Arc};
+use wit::{
+    common::{Content, Error as Answer},
+    repository as files,
+};
+
+const PLUGIN_MEMORY: usize = 256 << 20;
+
+/// The plugins, and the folder of compiled code that goes with them if it was made for this alone.
+pub(super) struct Rehearsal {
+    pub(super) plugins: Plugins,
+    scratch: Option<PathBuf>,
+}
+
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.scratch {
+            // It lies among temporary files: who cleans those up finds what is left.
+            std::fs::remove_dir_all(folder).ok();
+        }
+    }
+}
+
+impl Rehearsal {
+    /// Loads the shipped plugins and those of the plugin folder.
+    pub(super) async fn load(config: &Config) -> Result<Rehearsal, Error> {
+        let scratch = (!config.home.exists())
+            .then(|| std::env::temp_dir().join(format!("agentd-rehearsal-{}", std::process::id())));
+        let folder = scratch.clone().unwrap_or_else(|| config.home.clone());
+        let shipped = Shipped::find(&folder)?;
+        let options = Options {
+            cache: folder.join("cache"),
+            plugins: Some(config.plugins.clone()).filter(|it| it.is_dir()),
+            shipped: shipped.plugins,
+            max_memory: PLUGIN_MEMORY,
+        };
+        let loaded = Plugins::load(options, Arc::new(Nobody)).await;
+        let plugins = loaded.map_err(|error| Error::usage(error.to_string()))?;
+        Ok(Rehearsal { plugins, scratch })
+    }
+
+    /// What is wrong with the sections that use plugins: section and text.
+    pub(super) async fn problems(&self, config: &Config) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for (section, name, plugin, settings) in uses(config) {
+            let entry = self.plugins.entry(name, plugin, settings.clone(), Grants::default()).await;
+            if let Err(error) = entry {
+                problems.push((section, error.to_string()));
+            }
+        }
+        problems
+    }
+}
+
+/// Section, name, plugin and settings of every use of a plugin.
+fn uses(config: &Config) -> Vec<(String, &str, &str, &Value)> {
+    let sources = config.sources.iter().map(|(name, it)| ("sources", name, &it.plugin, &it.settings));
+    let analyzers = config.analyzers.iter().map(|(name, it)| ("analyzers", name, &it.plugin, &it.settings));
+    let agents = config.agents.iter().map(|(name, it)| ("agents", name, &it.plugin, &it.settings));
+    let notifiers = config.notifiers.iter().map(|(name, it)| ("notifiers", name, &it.plugin, &it.settings));
+    let named = sources.chain(analyzers).chain(agents).chain(notifiers);
+    let named = named
+        .map(|(kind, name, plugin, settings)| (format!("{kind}.{name}"), name.as_str(), plugin.as_str(), settings));
+    let single = [("prioritizer", &config.prioritizer), ("prompts", &config.prompts)];
+    let single = single.map(|(name, it)| (name.to_owned(), name, it.plugin.as_str(), &it.settings));
+    named.chain(single).collect()
+}
+
+/// Answers every host call with no.
+struct Nobody;
+
+fn no<T>() -> Result<T, Answer> {
+    Err(Answer::Unavailable("agentd is not running: this is only asked for a check".into()))
+}
+
+#[async_trait]
+impl Host for Nobody {
+    fn now(&self) -> u64 {
+        u64::try_from(super::print::now()).unwrap_or(0)
+    }
+
+    fn log(&self, plugin: &str, entry: &str, _: wit::log::Level, message: &str, _: &[(String, String)]) {
+        tracing::debug!(plugin.name = plugin, entry, "{message}");
+    }
+
+    async fn kv_get(&self, _: &str, _: &str) -> Result<Option<String>, Answer> {
+        no()
+    }
+
+    async fn kv_keys(&self, _: &str, _: &str, _: Option<&str>) -> Result<Vec<String>, Answer> {
+        no()
+    }
+
+    async fn http(&self, _: HttpCall) -> Result<wit::http::Response, Answer> {
+        no()
+    }
+
+    fn repositories(&self, _: &[String]) -> Vec<files::Info> {
+        Vec::new()
+    }
+
+    async fn list_files(&self, _: Tree, _: files::FileQuery) -> Result<files::FilePage, Answer> {
+        no()
+    }
+
+    async fn read_file(&self, _: Tree, _: Option<String>, _: String) -> Result<Content, Answer> {
+        no()
+    }
+
+    async fn search(&self, _: Tree, _: files::SearchQuery) -> Result<files::SearchPage, Answer> {
+        no()
+    }
+
+    async fn history(&self, _: Tree, _: files::CommitQuery) -> Result<files::CommitPage, Answer> {
+        no()
+    }
+
+    async fn blame(
+        &self,
+        _: Tree,
+        _: Option<String>,
+        _: String,
+        _: u32,
+        _: u32,
+    ) -> Result<Vec<files::BlameRange>, Answer> {
+        no()
+    }
+
+    async fn churn(&self, _: Tree, _: files::ChurnQuery) -> Result<Vec<files::ChurnedFile>, Answer> {
+        no()
+    }
+}

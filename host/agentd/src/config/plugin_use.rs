@@ -1,0 +1,254 @@
+//! The sections that put plugins to use: sources, analyzers, prioritizer, prompts, agents, notifiers; and the
+//! credentials that they may name.
+//!
+//! Whether a plugin exists and what it makes of its settings is not asked here: only the plugin host knows.
+
+use super::{
+    Config,
+    repository::glob,
+    secret::Secret,
+    section::{Section, list, similar},
+    value,
+};
+use agentd_task::Mode;
+use std::{collections::BTreeMap, time::Duration};
+
+/// What people want to hear of unless the configuration says otherwise.
+const EVENTS: [&str; 4] = ["task.in-review", "task.waiting", "task.failed", "task.done"];
+const KINDS: [&str; 6] = ["bearer", "basic", "header", "query", "url", "signing-key"];
+
+/// A plugin with its settings.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginUse {
+    pub(crate) plugin: String,
+    /// A JSON object; its relative paths start from [`Config::folder`].
+    pub(crate) settings: serde_json::Value,
+}
+
+/// A named use of a task source.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) plugin: String,
+    pub(crate) settings: serde_json::Value,
+    /// What becomes of its tasks.
+    pub(crate) mode: Mode,
+    /// From one poll to the next.
+    pub(crate) interval: Duration,
+    /// The repository of drafts that name none.
+    pub(crate) repository: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Analyzer {
+    pub(crate) plugin: String,
+    pub(crate) settings: serde_json::Value,
+    /// What becomes of its findings.
+    pub(crate) mode: Mode,
+    /// Ids of repositories it looks at: all that are configured unless the section names some.
+    pub(crate) repositories: Vec<String>,
+    pub(crate) interval: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Agent {
+    pub(crate) plugin: String,
+    pub(crate) settings: serde_json::Value,
+    /// It takes the tasks that name no agent; exactly one does.
+    pub(crate) default: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Notifier {
+    pub(crate) plugin: String,
+    pub(crate) settings: serde_json::Value,
+    /// Globs of event kinds.
+    pub(crate) events: Vec<String>,
+}
+
+/// A secret that requests to some addresses may carry.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    pub(crate) attach: Attach,
+    pub(crate) secret: Secret,
+    /// What the addresses begin with.
+    pub(crate) urls: Vec<String>,
+}
+
+/// How a request carries a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attach {
+    Bearer,
+    Basic {
+        user: String,
+    },
+    Header {
+        name: String,
+    },
+    Query {
+        name: String,
+    },
+    /// The whole address is the secret.
+    Url,
+    /// The request is signed with it.
+    SigningKey,
+}
+
+impl PluginUse {
+    pub(super) fn read(section: &mut Section<'_, '_>, default: Option<&str>) -> PluginUse {
+        let plugin = match default {
+            Some(default) => section.text_or("plugin", default),
+            None => section.required_text("plugin", "\"NAME\", as `agentd plugin list` shows it"),
+        };
+        PluginUse { plugin, settings: section.settings() }
+    }
+}
+
+/// A source that says no mode has the `general` one.
+pub(super) fn sources(root: &mut Section<'_, '_>, general: Mode) -> BTreeMap<String, Source> {
+    let read = |section: &mut Section<'_, '_>, _: &str| {
+        let PluginUse { plugin, settings } = PluginUse::read(section, None);
+        Source {
+            plugin,
+            settings,
+            mode: section.word("mode", general, "propose, ask or auto"),
+            interval: section.duration("interval", "30s", Duration::from_secs(1)),
+            repository: section.text("repository"),
+        }
+    };
+    root.named("sources", None, value::name, read).into_iter().collect()
+}
+
+/// An analyzer that says no mode has the `general` one.
+pub(super) fn analyzers(root: &mut Section<'_, '_>, general: Mode) -> BTreeMap<String, Analyzer> {
+    let read = |section: &mut Section<'_, '_>, _: &str| {
+        let PluginUse { plugin, settings } = PluginUse::read(section, None);
+        Analyzer {
+            plugin,
+            settings,
+            mode: section.word("mode", general, "propose, ask or auto"),
+            repositories: section.texts("repositories", &[], |_| Ok(())),
+            interval: section.duration("interval", "1h", Duration::from_secs(1)),
+        }
+    };
+    root.named("analyzers", None, value::name, read).into_iter().collect()
+}
+
+pub(super) fn agents(root: &mut Section<'_, '_>) -> BTreeMap<String, Agent> {
+    let mut chosen: Vec<String> = Vec::new();
+    let read = |section: &mut Section<'_, '_>, name: &str| {
+        let PluginUse { plugin, settings } = PluginUse::read(section, None);
+        let default = section.flag("default", false);
+        if default {
+            if let Some(first) = chosen.first() {
+                section.problem("default", format!("is true for the agent {first} too: one agent is the default"));
+            }
+            chosen.push(name.to_owned());
+        }
+        Agent { plugin, settings, default }
+    };
+    let mut agents: BTreeMap<_, _> = root.named("agents", None, value::name, read).into_iter().collect();
+    if chosen.is_empty() {
+        match agents.len() {
+            0 => (),
+            // The only one there is needs no mark.
+            1 => {
+                for (name, agent) in &mut agents {
+                    agent.default = true;
+                    let key = format!("agents.{name}.default");
+                    root.reading.shown.iter_mut().filter(|it| it.key == key).for_each(|it| it.value = true.into());
+                }
+            }
+            _ => {
+                let names = list(agents.keys().map(String::as_str));
+                root.problem("agents", format!("one of them must say default = true: {names}"));
+            }
+        }
+    }
+    agents
+}
+
+pub(super) fn notifiers(root: &mut Section<'_, '_>) -> BTreeMap<String, Notifier> {
+    let read = |section: &mut Section<'_, '_>, _: &str| {
+        let PluginUse { plugin, settings } = PluginUse::read(section, None);
+        Notifier { plugin, settings, events: section.texts("events", &EVENTS, glob) }
+    };
+    root.named("notifiers", None, value::name, read).into_iter().collect()
+}
+
+/// Those that are whole; what is wrong with the others is noted.
+pub(super) fn credentials(root: &mut Section<'_, '_>) -> BTreeMap<String, Credential> {
+    let all = root.named("credentials", None, value::name, |section, _| credential(section));
+    all.into_iter().filter_map(|(name, credential)| Some((name, credential?))).collect()
+}
+
+fn credential(section: &mut Section<'_, '_>) -> Option<Credential> {
+    let urls = section.texts("urls", &[], url);
+    let given: Vec<_> = KINDS.into_iter().filter(|kind| section.has(kind)).collect();
+    let [kind] = given[..] else {
+        let what = match given.len() {
+            0 => format!("must have one of {}", list(KINDS.into_iter())),
+            _ => format!("must have one of {}, has {}", list(KINDS.into_iter()), list(given.into_iter())),
+        };
+        section.problem_here(what);
+        return None;
+    };
+    if urls.is_empty() && kind != "url" && !section.has("urls") {
+        section.missing("urls", "is missing: say urls = [\"https://…/\"], the addresses it may be sent to");
+    }
+    let (attach, secret) = match kind {
+        "bearer" => (Attach::Bearer, section.secret(kind)),
+        "url" => (Attach::Url, section.secret(kind)),
+        "signing-key" => (Attach::SigningKey, section.secret(kind)),
+        "basic" => section.section(kind, |inner| {
+            let user = inner.required_text("user", "\"NAME\"");
+            (Attach::Basic { user }, required_secret(inner))
+        }),
+        _ => section.section(kind, |inner| {
+            let name = inner.required_text("name", "\"X-Api-Key\"");
+            let attach = if kind == "header" { Attach::Header { name } } else { Attach::Query { name } };
+            (attach, required_secret(inner))
+        }),
+    };
+    Some(Credential { attach, secret: secret?, urls })
+}
+
+fn required_secret(section: &mut Section<'_, '_>) -> Option<Secret> {
+    let secret = section.secret("secret");
+    if !section.has("secret") {
+        section.missing("secret", "is missing: say secret = \"${NAME}\" or \"file:PATH\"");
+    }
+    secret
+}
+
+fn url(text: &str) -> Result<(), String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['*', '@', ' ']) => Ok(()),
+        _ => Err(format!("`{text}` is not the beginning of an address, which looks like \"https://api.acme.com/v1/\"")),
+    }
+}
+
+/// Looks up the repositories that sources and analyzers name, and gives analyzers that name none all of them.
+pub(super) fn resolve_repositories(root: &mut Section<'_, '_>, config: &mut Config) {
+    let known: Vec<String> = config.repositories.keys().cloned().collect();
+    let mut unknown = Vec::new();
+    for (name, source) in &config.sources {
+        let named = source.repository.iter().filter(|it| !known.contains(it));
+        unknown.extend(named.map(|id| ("sources", name.clone(), "repository", id.clone())));
+    }
+    for (name, analyzer) in &mut config.analyzers {
+        let named = analyzer.repositories.iter().filter(|it| !known.contains(it));
+        unknown.extend(named.map(|id| ("analyzers", name.clone(), "repositories", id.clone())));
+        if analyzer.repositories.is_empty() {
+            analyzer.repositories.clone_from(&known);
+        }
+    }
+    for (section, name, key, id) in unknown {
+        let known = known.iter().map(String::as_str);
+        let what = match similar(&id, known.clone()) {
+            Some(meant) => format!("there is no [repositories.{id:?}]; did you mean {meant:?}?"),
+            None => format!("there is no [repositories.{id:?}]; known are {}", list(known)),
+        };
+        root.problem_at(&[section, &name, key], what);
+    }
+}

@@ -1,0 +1,121 @@
+//! `[repositories."ID"]`: what agentd works on, and what has to hold before anything of it is pushed.
+
+use super::{sandbox::ExecutorKind, section::Section, value::repository_id};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+
+const DEFAULT: &str = "default";
+
+/// What becomes of a verified change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// A person sees it before it is pushed: a pushed branch runs in CI with CI's secrets.
+    Ask,
+    Branch,
+}
+
+impl FromStr for Push {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Push, ()> {
+        match text {
+            "ask" => Ok(Push::Ask),
+            "branch" => Ok(Push::Branch),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Push::Ask => "ask",
+            Push::Branch => "branch",
+        })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Repository {
+    pub(crate) id: String,
+    /// A repository on this machine, bare or not. Absolute.
+    pub(crate) path: PathBuf,
+    /// The branch to start from; none: its default branch.
+    pub(crate) base: Option<String>,
+    /// The sandbox's image; none: that of `[sandbox]`.
+    pub(crate) image: Option<String>,
+    /// A shell command that makes the checkout ready, before the agent starts.
+    pub(crate) setup: Option<String>,
+    /// Shell commands that must pass before anything is pushed.
+    pub(crate) gates: Vec<String>,
+    /// Globs of paths: a change that touches one waits for a person.
+    pub(crate) protected: Vec<String>,
+    /// Changed lines, added and removed ones together; none: as many as the change has.
+    pub(crate) max_diff: Option<u32>,
+    pub(crate) push: Push,
+    /// None: that of `[sandbox]`.
+    pub(crate) executor: Option<ExecutorKind>,
+}
+
+/// All repositories, and what one is that says nothing: `[repositories.default]`.
+pub(super) fn repositories(root: &mut Section<'_, '_>) -> (BTreeMap<String, Repository>, Repository) {
+    let mut default = Repository {
+        id: DEFAULT.to_owned(),
+        path: PathBuf::new(),
+        base: None,
+        image: None,
+        setup: None,
+        gates: Vec::new(),
+        protected: Vec::new(),
+        max_diff: None,
+        push: Push::Ask,
+        executor: None,
+    };
+    let read = |section: &mut Section<'_, '_>, id: &str| {
+        let repository = repository(section, id);
+        if id == DEFAULT {
+            default = repository.clone();
+        }
+        repository
+    };
+    let all = root.named("repositories", Some(DEFAULT), repository_id, read).into_iter().collect();
+    (all, default)
+}
+
+fn repository(section: &mut Section<'_, '_>, id: &str) -> Repository {
+    let folder = section.reading.folder.clone();
+    let path = section.path_if_any("path", &folder);
+    match (id == DEFAULT, section.has("path")) {
+        (true, true) => {
+            section.problem("path", "belongs to one repository, not to all: move it to [repositories.\"ID\"]")
+        }
+        (false, false) => {
+            section.missing("path", "is missing: say path = \"/srv/git/project\", a repository on this machine")
+        }
+        _ => (),
+    }
+    let base = section.text("base");
+    if base.as_deref().is_some_and(|it| it.starts_with('-') || it.contains([' ', '~', '^', ':', '\\'])) {
+        section.problem("base", "is not the name of a branch");
+    }
+    Repository {
+        id: id.to_owned(),
+        path: path.unwrap_or_default(),
+        base,
+        image: section.text("image"),
+        setup: section.text("setup"),
+        gates: section.texts("gates", &[], not_empty),
+        protected: section.texts("protected", &[], glob),
+        max_diff: section.number_if_any("max_diff", 1..=u32::MAX),
+        push: section.word("push", Push::Ask, "ask or branch"),
+        executor: section.word_if_any("executor", "docker or local"),
+    }
+}
+
+fn not_empty(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() { Err("must not be empty".into()) } else { Ok(()) }
+}
+
+/// A glob that can be understood.
+pub(super) fn glob(text: &str) -> Result<(), String> {
+    globset::Glob::new(text).map(|_| ()).map_err(|error| format!("is not a glob: {}", error.kind()))
+}

@@ -1,0 +1,139 @@
+//! The daemon: wires the rooms together, supervises them, and lets them end in order.
+//!
+//! Holding the home folder's lock is owning all its runs. What the parts need of each other is filled in here: the
+//! plugins' host calls, the server's control, executors and forges from the configuration. When the store's writer or
+//! the dispatcher dies, the process ends with code 70 and the service manager starts it again.
+
+mod control;
+mod entries;
+mod host;
+mod parts;
+mod shipped;
+
+use crate::{
+    config::Config,
+    home::Home,
+    server::{self, Identity, Parts},
+};
+use agentd_run::{Clock, Service, StopMode};
+use anyhow::Context;
+use std::{process::ExitCode, sync::Arc};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use parts::{base_image, docker};
+pub(crate) use shipped::Shipped;
+
+/// An internal error: the service manager should start the daemon again.
+const INTERNAL: u8 = 70;
+
+/// Runs the daemon of a home folder until somebody ends it.
+///
+/// # Errors
+/// What keeps it from starting. Once it runs, problems are events and log lines.
+pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let clock = Clock::system();
+    let home = Home::new(&config.home);
+    home.prepare()?;
+    let _lock = home.lock()?;
+    // SIGTERM must not kill it half-way through its start.
+    let signals = Signals::new().context("signals cannot be received")?;
+    let shipped = Shipped::find(&config.home)?;
+    let store = agentd_store::Store::open(agentd_store::Options { path: home.database() }, clock.now())?;
+    let built = parts::build(&config, &store, &shipped, clock).await?;
+    let (stop, stopped) = watch::channel(None);
+    let (service, handle) = Service::new(built.options);
+    let control = control::Wired { handle, store: store.clone(), plugins: built.plugins, stop: stop.clone() };
+    let listener = server::bind(&home.socket()).context("the control socket cannot be made")?;
+    let parts = Parts {
+        reader: store.reader().clone(),
+        latest: store.latest(),
+        control: Arc::new(control),
+        identity: Identity { instance: store.instance().into(), pid: std::process::id(), started_at: clock.now() },
+        home: config.home.display().to_string(),
+    };
+    let serving = CancellationToken::new();
+    tracing::info!(home = %config.home.display(), instance = store.instance(), pid = std::process::id(), "agentd is ready");
+    let ended = tokio::join!(
+        supervise(service, &store, stopped, &stop, &serving),
+        serve(listener, parts, &serving),
+        pass_on(signals, &stop, &serving),
+    );
+    store.close().await;
+    tracing::info!("agentd has ended");
+    Ok(ended.0)
+}
+
+/// The code that the process ends with.
+async fn supervise(
+    service: Service,
+    store: &agentd_store::Store,
+    stopped: watch::Receiver<Option<StopMode>>,
+    stop: &watch::Sender<Option<StopMode>>,
+    serving: &CancellationToken,
+) -> ExitCode {
+    let code = tokio::select! {
+        ended = service.run(stopped) => match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!(%error, "agentd cannot go on");
+                ExitCode::from(INTERNAL)
+            }
+        },
+        () = store.died() => {
+            tracing::error!("The store's writer has died; agentd ends, and goes on where it was when it is started again");
+            ExitCode::from(INTERNAL)
+        }
+    };
+    stop.send_replace(Some(StopMode::Now));
+    serving.cancel();
+    code
+}
+
+/// Without the socket nobody can talk to the daemon, and work goes on.
+async fn serve(listener: tokio::net::UnixListener, parts: Parts, serving: &CancellationToken) {
+    if let Err(error) = server::serve(listener, parts, serving.clone()).await {
+        tracing::error!(%error, "The control socket does not work any more: `kill -TERM` still ends agentd");
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+/// The first signal stops the daemon and leaves the sandboxes for the next one; the second ends it at once.
+async fn pass_on(mut signals: Signals, stop: &watch::Sender<Option<StopMode>>, serving: &CancellationToken) {
+    for mode in [StopMode::Pause, StopMode::Now] {
+        tokio::select! {
+            () = serving.cancelled() => return,
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+        }
+        tracing::info!(?mode, "A signal ends agentd");
+        stop.send_replace(Some(mode));
+    }
+    serving.cancelled().await;
+}
+
+/// The configuration does not fit this machine: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Misconfigured {
+    pub(crate) text: String,
+    /// What to do about it.
+    pub(crate) hint: String,
+}
+
+fn misconfigured(text: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Misconfigured { text: text.into(), hint: hint.into() }.into()
+}

@@ -1,0 +1,230 @@
+//! From the configuration to the parts that move tasks: executors, forges, plugins, secrets.
+
+use super::{Shipped, entries, host, misconfigured};
+use crate::config::{self, Config, ExecutorKind, Push};
+use agentd_egress::{Credential, Credentials, Egress, secret::SecretScan};
+use agentd_executor::{DockerExecutor, DockerOptions, Executor, Limits, LocalExecutor, image};
+use agentd_forge::{Author, Forge, LocalForge};
+use agentd_plugin::Plugins;
+use agentd_run::{Clock, Known, Layout, Options, Reading, Repository, Sandboxes, Timeouts};
+use agentd_store::Store;
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+/// The agent's user and group in a container; no user of the host should have it.
+const AGENT_UID: u32 = 10_001;
+const PLUGIN_MEMORY: usize = 256 << 20;
+const COLLECT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
+
+pub(super) struct Built {
+    pub(super) options: Options,
+    pub(super) plugins: Plugins,
+}
+
+pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clock: Clock) -> anyhow::Result<Built> {
+    let layout = Layout::new(config.home.clone());
+    let author = Author { name: config.commits.name.clone(), email: config.commits.email.clone() };
+    let repositories = repositories(config, store, &author).await?;
+    let credentials = credentials(config);
+    let secrets = SecretScan::new(credentials.secrets());
+    let egress = egress(config, credentials)?;
+    let known = repositories.values().map(known).collect();
+    let reading = Reading::new(layout.clone(), known);
+    let wired = host::Wired { reader: store.reader().clone(), egress, reading, clock, told: host::Told::default() };
+    let options = agentd_plugin::Options {
+        cache: config.home.join("cache"),
+        plugins: Some(config.plugins.clone()).filter(|it| it.is_dir()),
+        shipped: shipped.plugins.clone(),
+        max_memory: PLUGIN_MEMORY,
+    };
+    let plugins = Plugins::load(options, Arc::new(wired)).await.map_err(|error| {
+        misconfigured(error.to_string(), "see [plugins] in the configuration, or install agentd again")
+    })?;
+    for info in plugins.list() {
+        if let Some(problem) = info.problem {
+            tracing::warn!(plugin.name = info.name, problem, "A plugin cannot be used");
+        }
+    }
+    let sandbox = &config.sandbox;
+    let limits = Limits {
+        memory: sandbox.memory,
+        cpus: sandbox.cpus,
+        pids: sandbox.pids,
+        spool: sandbox.output,
+        tmp: sandbox.tmp,
+    };
+    let options = Options {
+        store: store.clone(),
+        clock,
+        layout,
+        limits: config.limits.clone(),
+        timeouts: Timeouts {
+            wall: config.timeouts.wall,
+            idle: config.timeouts.idle,
+            gate: config.timeouts.gate,
+            collect: COLLECT_TIMEOUT,
+        },
+        sources: entries::sources(config, &plugins).await?,
+        analyzers: entries::analyzers(config, &plugins).await?,
+        prioritizer: entries::prioritizer(config, &plugins).await?,
+        prompts: entries::prompts(config, &plugins).await?,
+        agents: entries::agents(config, &plugins).await?,
+        default_agent: config.default_agent().map(|(name, _)| name.to_owned()),
+        notifiers: entries::notifiers(config, &plugins).await?,
+        repositories,
+        sandboxes: Sandboxes { init: shipped.init.clone(), limits, uid: AGENT_UID, gid: AGENT_UID },
+        secrets: Arc::new(secrets),
+        author,
+        review_interval: REVIEW_INTERVAL,
+    };
+    Ok(Built { options, plugins })
+}
+
+fn known(it: &Repository) -> Known {
+    Known { id: it.id.clone(), forge: it.forge.kind().into(), base: it.base.clone(), url: None }
+}
+
+async fn repositories(config: &Config, store: &Store, author: &Author) -> anyhow::Result<BTreeMap<String, Repository>> {
+    let mut executors = Executors { config, instance: store.instance(), docker: None, local: None, image: None };
+    let mut repositories = BTreeMap::new();
+    for (id, it) in &config.repositories {
+        let options = agentd_forge::Options { branch_prefix: "agentd/".into(), author: author.clone() };
+        let forge = LocalForge::open(&it.path, options).await.map_err(|error| {
+            misconfigured(format!("[repositories.\"{id}\"]: {error}"), "give the path of a git repository")
+        })?;
+        let kind = it.executor.unwrap_or(config.sandbox.executor);
+        let image = match (kind, &it.image) {
+            (ExecutorKind::Local, _) => String::new(),
+            (ExecutorKind::Docker, Some(image)) => image.clone(),
+            (ExecutorKind::Docker, None) => executors.image().await?,
+        };
+        let repository = Repository {
+            id: id.clone(),
+            forge: Arc::new(forge) as Arc<dyn Forge>,
+            executor: executors.of(kind)?,
+            base: it.base.clone(),
+            image,
+            setup: it.setup.clone(),
+            gates: it.gates.clone(),
+            protected: globs(&it.protected)?,
+            max_lines: it.max_diff.map_or(u64::MAX, u64::from),
+            ask: it.push == Push::Ask,
+        };
+        repositories.insert(id.clone(), repository);
+    }
+    Ok(repositories)
+}
+
+/// Executors are made when the first repository needs them.
+struct Executors<'a> {
+    config: &'a Config,
+    instance: &'a str,
+    docker: Option<Arc<DockerExecutor>>,
+    local: Option<Arc<LocalExecutor>>,
+    image: Option<String>,
+}
+
+impl Executors<'_> {
+    fn of(&mut self, kind: ExecutorKind) -> anyhow::Result<Arc<dyn Executor>> {
+        Ok(match kind {
+            ExecutorKind::Docker => self.docker()?,
+            ExecutorKind::Local => {
+                let make = || Arc::new(LocalExecutor::new(self.instance, self.config.home.join("local")));
+                self.local.get_or_insert_with(make).clone()
+            }
+        })
+    }
+
+    fn docker(&mut self) -> anyhow::Result<Arc<DockerExecutor>> {
+        if let Some(docker) = &self.docker {
+            return Ok(docker.clone());
+        }
+        if !rustix::process::geteuid().is_root() {
+            let text = "sandboxes in containers need agentd to run as root: their files belong to a user of their own";
+            return Err(misconfigured(
+                text,
+                "run agentd as root, or try things out with [sandbox] executor = \"local\"",
+            ));
+        }
+        let made = docker(self.config, self.instance)?;
+        Ok(self.docker.insert(Arc::new(made)).clone())
+    }
+
+    /// The image of repositories that name none: the configured one, or one made of this machine's own programs.
+    async fn image(&mut self) -> anyhow::Result<String> {
+        if let Some(image) = self.config.sandbox.image.as_ref().or(self.image.as_ref()) {
+            return Ok(image.clone());
+        }
+        let remembered = self.config.home.join("base-image");
+        let image = base_image(&*self.docker()?, Some(&remembered)).await?;
+        Ok(self.image.insert(image).clone())
+    }
+}
+
+/// The executor of containers that the configuration describes.
+pub(crate) fn docker(config: &Config, instance: &str) -> anyhow::Result<DockerExecutor> {
+    let options = DockerOptions {
+        instance: instance.into(),
+        socket: config.sandbox.socket.clone(),
+        uid: AGENT_UID,
+        gid: AGENT_UID,
+    };
+    DockerExecutor::connect(options)
+        .map_err(|error| misconfigured(error.to_string(), "see [sandbox] in the configuration"))
+}
+
+/// Makes an image of this machine's own shell, git and small programs, unless the engine has it; returns its tag.
+///
+/// `remembered` is a file with the last tag and what it was made of: packing takes a second, and a start should not.
+pub(crate) async fn base_image(docker: &DockerExecutor, remembered: Option<&Path>) -> anyhow::Result<String> {
+    let fingerprint = image::fingerprint(image::PROGRAMS)?;
+    let last = remembered.and_then(|it| std::fs::read_to_string(it).ok()).unwrap_or_default();
+    if let Some((of, tag)) = last.trim().split_once(' ')
+        && of == fingerprint
+        && docker.has(tag).await.map_err(no_engine)?
+    {
+        return Ok(tag.into());
+    }
+    let tar = tokio::task::spawn_blocking(|| image::from_machine(image::PROGRAMS)).await??;
+    let tag = image::tag(&tar);
+    docker.import(&tag, tar).await.map_err(no_engine)?;
+    if let Some(file) = remembered {
+        std::fs::write(file, format!("{fingerprint} {tag}\n"))?;
+    }
+    Ok(tag)
+}
+
+fn no_engine(error: agentd_executor::Error) -> anyhow::Error {
+    misconfigured(error.to_string(), "start Docker, or try things out with [sandbox] executor = \"local\"")
+}
+
+fn globs(globs: &[String]) -> anyhow::Result<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(Glob::new(glob)?); // the configuration's reader has checked them
+    }
+    Ok(set.build()?)
+}
+
+fn credentials(config: &Config) -> Credentials {
+    let mut credentials = Credentials::default();
+    for (name, it) in &config.credentials {
+        let attach = match it.attach.clone() {
+            config::Attach::Bearer => agentd_egress::Attach::Bearer,
+            config::Attach::Basic { user } => agentd_egress::Attach::Basic { user },
+            config::Attach::Header { name } => agentd_egress::Attach::Header(name),
+            config::Attach::Query { name } => agentd_egress::Attach::Query(name),
+            config::Attach::Url => agentd_egress::Attach::Url,
+            config::Attach::SigningKey => agentd_egress::Attach::SigningKey,
+        };
+        credentials.insert(name, Credential { attach, secret: it.secret.value.clone(), urls: it.urls.clone() });
+    }
+    credentials
+}
+
+fn egress(config: &Config, credentials: Credentials) -> anyhow::Result<Egress> {
+    let allow_private = config.network.private.iter().map(|(address, bits)| format!("{address}/{bits}")).collect();
+    let options = agentd_egress::Options { allow_private, ..agentd_egress::Options::default() };
+    Egress::new(options, credentials).map_err(|e| misconfigured(e.to_string(), "see [network] and [credentials]"))
+}
