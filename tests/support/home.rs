@@ -1,0 +1,279 @@
+//! A home folder with a repository, and agentd's command line on it.
+
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+/// The greeting is wrong, and the gate says so.
+const FILES: [(&str, &str); 3] = [
+    ("greeting.txt", "helo\n"),
+    ("check.sh", "#!/bin/sh\ngrep -qx hello greeting.txt || { echo 'the greeting is wrong' >&2; exit 1; }\n"),
+    ("README.md", "# A repository\n"),
+];
+
+pub(crate) struct Home {
+    dir: TempDir,
+    /// `docker` or `local`.
+    pub(crate) executor: &'static str,
+    settings: Settings,
+}
+
+/// What a test may want otherwise. The text of TOML values and sections.
+struct Settings {
+    agent: String,
+    gates: String,
+    push: String,
+    concurrent: u32,
+    more: String,
+    timeouts: String,
+    sandbox: String,
+    mode: String,
+    env: Vec<(String, String)>,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Home {
+    /// A bare repository at `forge.git` whose gate fails, and an agent that mends it.
+    pub(crate) fn new(executor: &'static str) -> Home {
+        let home = Home {
+            dir: tempfile::Builder::new().prefix("agentd-e2e-").tempdir().unwrap(),
+            executor,
+            settings: Settings {
+                agent: "cat > /dev/null; echo I look; echo hello > greeting.txt; echo I mended it".into(),
+                gates: "[\"sh check.sh\"]".into(),
+                push: "branch".into(),
+                concurrent: 1,
+                more: String::new(),
+                timeouts: String::new(),
+                sandbox: String::new(),
+                mode: "auto".into(),
+                env: vec![],
+            },
+        };
+        fs::create_dir(home.path("tasks")).unwrap();
+        let work = home.path("seed");
+        fs::create_dir(&work).unwrap();
+        git(&work, &["init", "-q", "-b", "main"]);
+        for (name, content) in FILES {
+            fs::write(work.join(name), content).unwrap();
+        }
+        git(&work, &["add", "."]);
+        git(&work, &["commit", "-qm", "Begin"]);
+        git(home.root(), &["clone", "-q", "--bare", "seed", "forge.git"]);
+        home.write_config();
+        home
+    }
+
+    /// The agent's shell script. Its prompt is on its input.
+    pub(crate) fn agent(self, script: &str) -> Home {
+        self.with(|it| it.agent = script.into())
+    }
+
+    /// A TOML array of shell commands.
+    pub(crate) fn gates(self, gates: &str) -> Home {
+        self.with(|it| it.gates = gates.into())
+    }
+
+    pub(crate) fn push(self, push: &str) -> Home {
+        self.with(|it| it.push = push.into())
+    }
+
+    pub(crate) fn mode(self, mode: &str) -> Home {
+        self.with(|it| it.mode = mode.into())
+    }
+
+    pub(crate) fn concurrent(self, concurrent: u32) -> Home {
+        self.with(|it| it.concurrent = concurrent)
+    }
+
+    /// Keys of `[timeouts]`.
+    pub(crate) fn timeouts(self, keys: &str) -> Home {
+        self.with(|it| it.timeouts = keys.into())
+    }
+
+    /// Keys of `[sandbox]`.
+    pub(crate) fn sandbox(self, keys: &str) -> Home {
+        self.with(|it| it.sandbox = keys.into())
+    }
+
+    /// Sections to be added.
+    pub(crate) fn more(self, sections: &str) -> Home {
+        self.with(|it| {
+            it.more.push_str(sections);
+            it.more.push('\n');
+        })
+    }
+
+    /// Another agent, for tasks that say `agent: NAME`.
+    pub(crate) fn and_agent(self, name: &str, script: &str) -> Home {
+        let section = format!(
+            "[agents.{name}]\nplugin = \"command\"\nsettings = {{ argv = [\"sh\", \"-c\", '''{script}'''] }}\n"
+        );
+        self.with(|it| it.more.push_str(&section))
+    }
+
+    /// A variable of agentd's environment.
+    pub(crate) fn env(self, name: &str, value: impl Into<String>) -> Home {
+        self.with(|it| it.env.push((name.into(), value.into())))
+    }
+
+    /// A file in the plugin folder.
+    pub(crate) fn plugin(self, name: &str, bytes: &[u8]) -> Home {
+        let folder = self.home().join("plugins");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        fs::write(folder.join(name), bytes).unwrap();
+        fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Home {
+        change(&mut self.settings);
+        self.write_config();
+        self
+    }
+
+    fn write_config(&self) {
+        let Settings { agent, gates, push, concurrent, more, timeouts, sandbox, mode, env: _ } = &self.settings;
+        let image = match (self.executor, std::env::var("AGENTD_TEST_IMAGE")) {
+            ("docker", Ok(image)) => format!("image = \"{image}\""),
+            _ => String::new(), // agentd makes one of this machine's programs
+        };
+        let text = format!(
+            "mode = \"{mode}\"\n\
+             [limits]\nconcurrent = {concurrent}\nper_repository = {concurrent}\nopen_changes = 1000\n\
+             [timeouts]\n{timeouts}\n\
+             [sandbox]\nexecutor = \"{executor}\"\n{image}\n{sandbox}\n\
+             [sources.tasks]\nplugin = \"folder\"\nrepository = \"acme/notes\"\ninterval = \"1s\"\nsettings = {{ path = \"{tasks}\" }}\n\
+             [agents.script]\nplugin = \"command\"\ndefault = true\nsettings = {{ argv = [\"sh\", \"-c\", '''{agent}'''] }}\n\
+             [repositories.\"acme/notes\"]\npath = \"{forge}\"\ngates = {gates}\npush = \"{push}\"\n\
+             {more}\n",
+            executor = self.executor,
+            tasks = self.path("tasks").display(),
+            forge = self.forge().display(),
+        );
+        fs::write(self.path("agentd.toml"), text).unwrap();
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    /// The daemon's own folder.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path("home")
+    }
+
+    pub(crate) fn forge(&self) -> PathBuf {
+        self.path("forge.git")
+    }
+
+    /// Puts a task into the folder that the source watches.
+    pub(crate) fn task(&self, name: &str, text: &str) {
+        let partial = self.path(&format!("{name}.partial"));
+        fs::write(&partial, text).unwrap();
+        fs::rename(partial, self.path("tasks").join(name)).unwrap();
+    }
+
+    /// agentd with this home and configuration, before its arguments.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(program());
+        command.arg("--home").arg(self.home()).arg("--config").arg(self.path("agentd.toml"));
+        command.env_remove("AGENTD_HOME").env_remove("AGENTD_CONFIG").current_dir(self.root());
+        command.envs(self.settings.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    pub(crate) fn agentd(&self, args: &[&str]) -> Said {
+        Said::of(self.command().args(args).output().unwrap())
+    }
+
+    /// A command that has to work; its output.
+    #[track_caller]
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let said = self.agentd(args);
+        assert_eq!(said.code, Some(0), "agentd {args:?}: {said:?}");
+        said.stdout
+    }
+
+    /// What the forge's repository says.
+    #[track_caller]
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        git(&self.forge(), args)
+    }
+
+    /// As [`Home::git`], where the answer need not be text.
+    pub(crate) fn git_bytes(&self, args: &[&str]) -> Vec<u8> {
+        Command::new("git").args(args).current_dir(self.forge()).output().unwrap().stdout
+    }
+
+    /// The daemon's log, for people who look at a failed test.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+}
+
+/// A test that failed leaves what its daemon would have removed: mounts, and containers. Nothing here may panic.
+impl Drop for Home {
+    fn drop(&mut self) {
+        let root = self.root().display().to_string();
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        for place in mounts.lines().filter_map(|it| it.split(' ').nth(1)).filter(|it| it.starts_with(&root)) {
+            Command::new("umount").args(["-l", place]).status().ok();
+        }
+        let left = if self.executor == "docker" { fs::read_dir(self.home().join("runs")).ok() } else { None };
+        for run in left.into_iter().flatten().flatten() {
+            let filter = format!("volume={}", run.path().join("workspace").display());
+            let Ok(found) = Command::new("docker").args(["ps", "-aq", "--filter", &filter]).output() else { return };
+            for id in String::from_utf8_lossy(&found.stdout).lines() {
+                Command::new("docker").args(["rm", "-f", id]).stdout(Stdio::null()).status().ok();
+            }
+        }
+    }
+}
+
+impl Said {
+    pub(crate) fn of(output: Output) -> Said {
+        Said {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// The program under test.
+pub(crate) fn program() -> PathBuf {
+    match std::env::var_os("AGENTD_BIN") {
+        Some(program) => program.into(),
+        None => panic!("AGENTD_BIN names no program: run the tests with `cargo xtask test`"),
+    }
+}
+
+/// Runs git as a person with a name.
+#[track_caller]
+pub(crate) fn git(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "init.defaultBranch=main"])
+        .args(args)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let said = Said::of(output);
+    assert_eq!(said.code, Some(0), "git {args:?}: {said:?}");
+    said.stdout.trim_end().into()
+}
