@@ -61,21 +61,15 @@ pub(crate) async fn task_now(store: &Store, row: &TaskRow) -> Result<wit::work::
     Ok(task(row, change.as_ref()))
 }
 
-const TITLE_CHARS: usize = 256;
-const BODY_BYTES: usize = 256 << 10;
-
 /// A plugin's draft as the store takes it; `repository` is where it goes if it names none.
 pub(crate) fn draft(it: wit::work::Draft, repository: Option<&str>) -> Result<Draft, String> {
-    if it.key.is_empty() || it.key.len() > 256 {
-        return Err(format!("a draft's key must be 1 to 256 bytes, this one has {}", it.key.len()));
-    }
     let Some(repository) = it.repository.or_else(|| repository.map(Into::into)) else {
         return Err(format!("{} names no repository, and its source has no default one (`repository = …`)", it.key));
     };
     let agent = it.extra.into_iter().find(|(name, _)| name == "agent").map(|(_, value)| value);
-    Ok(Draft {
-        title: one_line(&it.title, TITLE_CHARS),
-        body: cut(&it.body, BODY_BYTES).to_owned(),
+    let draft = Draft {
+        title: one_line(&it.title, Draft::TITLE_CHARS_MAX),
+        body: cut(&it.body, Draft::BODY_BYTES_MAX).to_owned(),
         key: it.key,
         url: it.url,
         subject: it.subject,
@@ -88,7 +82,11 @@ pub(crate) fn draft(it: wit::work::Draft, repository: Option<&str>) -> Result<Dr
         requested_by: it.requester.map(|it| it.login),
         requested_at: it.requested_at.and_then(|it| i64::try_from(it).ok()),
         agent,
-    })
+    };
+    match draft.check() {
+        Ok(()) => Ok(draft),
+        Err(what) => Err(format!("the draft `{}` cannot be taken: {what}", one_line(&draft.key, 60))),
+    }
 }
 
 /// The first line of a text, without control characters, cut after so many characters.
@@ -121,10 +119,11 @@ mod tests {
 
     #[test]
     fn a_draft_without_any_repository_is_refused_with_what_to_do() {
-        let bare = wit::work::Draft { key: "a.md".into(), ..empty() };
+        let bare = wit::work::Draft { key: "a.md".into(), title: "Do it".into(), ..empty() };
         assert!(draft(bare.clone(), None).unwrap_err().contains("`repository = …`"));
-        assert_eq!(draft(bare, Some("acme/shop")).unwrap().repository, "acme/shop");
-        assert!(draft(wit::work::Draft { key: String::new(), ..empty() }, Some("x")).is_err());
+        assert_eq!(draft(bare.clone(), Some("acme/shop")).unwrap().repository, "acme/shop");
+        let endless = wit::work::Draft { depends_on: vec!["b".into(); 257], ..bare };
+        assert!(draft(endless, Some("x")).unwrap_err().contains("depends-on: must name at most 256"));
     }
 
     fn empty() -> wit::work::Draft {

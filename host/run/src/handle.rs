@@ -88,11 +88,22 @@ impl Handle {
     /// # Errors
     /// If it is over, or being published.
     pub async fn cancel(&self, id: TaskId) -> Result<String, Refusal> {
-        let row = self.apply(id, Event::Cancelled, by_person("A person cancelled it")).await?;
-        self.rt.runs.cancel(id);
-        if let Some(change) = self.rt.store.reader().change(id).await? {
-            self.close_change(&row, &change).await?;
+        let row = self.row(id).await?;
+        let change = self.rt.store.reader().change(id).await?.filter(|it| it.state != "merged" && it.state != "closed");
+        // Closed first: a task that is over is watched no more, and one whose change is closed ends by that.
+        if let Some(change) = &change
+            && !row.task.status.is_over()
+            && row.task.status != Status::Publishing
+        {
+            self.close_change(&row, change).await?;
         }
+        let row = match self.apply(id, Event::Cancelled, by_person("A person cancelled it")).await {
+            Err(Refusal::NotNow(_)) if change.is_some() && self.row(id).await?.task.status == Status::Cancelled => {
+                return Ok(format!("{id} is cancelled"));
+            }
+            applied => applied?,
+        };
+        self.rt.runs.cancel(id);
         Ok(match row.task.status {
             Status::Running { .. } => format!("{id} was told to end"),
             _ => format!("{id} is cancelled"),

@@ -65,7 +65,7 @@ pub struct Draft {
     pub requested_by: Option<String>,
     /// When it was asked for, milliseconds since 1970.
     pub requested_at: Option<i64>,
-    /// The agent's configured name; none: the repository's or the default one.
+    /// The agent's configured name; none: the default one.
     pub agent: Option<String>,
 }
 
