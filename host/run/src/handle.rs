@@ -97,7 +97,9 @@ impl Handle {
         {
             self.close_change(&row, change).await?;
         }
-        let row = match self.apply(id, Event::Cancelled, by_person("A person cancelled it")).await {
+        let closed = change.clone().map(|it| Change { state: "closed".into(), ..it });
+        let with = With { change: closed, ..by_person("A person cancelled it") };
+        let row = match self.apply(id, Event::Cancelled, with).await {
             Err(Refusal::NotNow(_)) if change.is_some() && self.row(id).await?.task.status == Status::Cancelled => {
                 return Ok(format!("{id} is cancelled"));
             }
