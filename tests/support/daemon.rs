@@ -84,13 +84,13 @@ impl<'a> Daemon<'a> {
     #[track_caller]
     pub(crate) fn wait_for_state(&self, task: &str, states: &[&str]) -> String {
         let judge = Judge::new(self.home);
-        let look = || judge.state(task).filter(|it| states.contains(&it.as_str()));
         let began = std::time::Instant::now();
         loop {
-            if let Some(state) = look() {
-                return state;
-            }
+            // Read once: it may change between two looks.
             let state = judge.state(task);
+            if let Some(state) = state.as_ref().filter(|it| states.contains(&it.as_str())) {
+                return state.clone();
+            }
             let over = matches!(state.as_deref(), Some("failed" | "cancelled" | "done"));
             if over || began.elapsed() > super::PATIENCE {
                 let shown = self.home.agentd(&["task", "show", task]);

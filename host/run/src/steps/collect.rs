@@ -38,7 +38,9 @@ g() {
     git --work-tree=. -c core.hooksPath=/dev/null -c core.fsmonitor=false -c commit.gpgSign=false -c gc.auto=0 \
         -c user.name=agentd -c user.email=agentd@localhost -c core.excludesFile="$handout/exclude" "$@"
 }
-rm -f .git/index.lock .git/HEAD.lock
+# A git that was killed, the agent's or this script's own before a restart, leaves its locks; nobody else is here now.
+rm -f .git/*.lock
+find .git/refs -name '*.lock' -exec rm -f {} + 2> /dev/null || :
 g add --all .
 g diff --cached --quiet || g commit --quiet --no-verify -m "$message"
 if [ "$(g rev-parse HEAD)" = "$start" ]; then exit 0; fi
