@@ -9,6 +9,7 @@
 //! - The engine's version is asked once, at the first call; an engine that is away then is asked again by the next.
 
 mod body;
+mod context;
 mod engine;
 
 use crate::{
@@ -31,7 +32,8 @@ use tokio::sync::OnceCell;
 pub struct DockerOptions {
     /// The id of this instance: it labels every container.
     pub instance: String,
-    /// The engine's socket, as a path or `unix://` URL. None: `DOCKER_HOST`, else `/var/run/docker.sock`.
+    /// The engine's socket, as a path or `unix://` URL. None: `DOCKER_HOST`, else the
+    /// docker context in use, else `/var/run/docker.sock`.
     pub socket: Option<String>,
     /// The user commands run as; never 0.
     pub uid: u32,

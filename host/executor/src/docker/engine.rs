@@ -1,5 +1,6 @@
 //! The way to the engine: where it is, what its answers mean, and whether it is fit.
 
+use super::context;
 use crate::{Error, Listed, Probe, Sandbox};
 use bollard::{
     API_DEFAULT_VERSION, Docker,
@@ -30,15 +31,19 @@ pub(super) enum Answer {
     Error(Error),
 }
 
-/// The path of the engine's socket.
+/// The path of the engine's socket: as configured, else `DOCKER_HOST`, else the docker context in use, else the default.
 pub(super) fn socket(given: Option<&str>) -> Result<String, Error> {
-    let from_env = std::env::var("DOCKER_HOST").ok().filter(|it| !it.is_empty());
-    let (address, from) = match (given, &from_env) {
-        (Some(given), _) => (given, "the configuration"),
-        (None, Some(host)) => (host.as_str(), "DOCKER_HOST"),
-        (None, None) => (DEFAULT_SOCKET, ""),
+    let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
+    let (address, from) = match (given, variable("DOCKER_HOST"), context::folder()) {
+        (Some(given), _, _) => (given.to_owned(), "the configuration"),
+        (None, Some(host), _) => (host, "DOCKER_HOST"),
+        (None, None, Some(folder)) => match context::address(&folder, variable("DOCKER_CONTEXT").as_deref())? {
+            Some(address) => (address, "the docker context in use"),
+            None => (DEFAULT_SOCKET.to_owned(), ""),
+        },
+        (None, None, None) => (DEFAULT_SOCKET.to_owned(), ""),
     };
-    let path = address.strip_prefix("unix://").unwrap_or(address);
+    let path = address.strip_prefix("unix://").unwrap_or(&address);
     if !path.starts_with('/') {
         let what = format!(
             "{from} names `{address}`, and folders of this machine can only be mounted by an engine of this machine: \
