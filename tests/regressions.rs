@@ -129,3 +129,15 @@ fn a_change_that_is_endless_to_list_is_refused() {
     assert_eq!(home.git(&["for-each-ref", "refs/heads/agentd"]), "");
     assert_eq!(daemon.stop(&[]), Some(0));
 }
+
+/// An agent that writes and writes is ended by its own limit, long before the disk is full.
+#[test]
+fn an_agent_that_fills_the_disk_is_ended_by_its_limit() {
+    let agent = "cat > /dev/null; while :; do head -c 4000000 /dev/zero >> big; sleep 0.02; done";
+    let home = Home::new("docker").agent(agent).sandbox("disk = \"16 MiB\"");
+    let daemon = Daemon::start(&home);
+    home.task("a.md", "# Fill it\n");
+    daemon.wait_for_state("t-1", &["failed"]);
+    let shown = home.ok(&["task", "show", "t-1"]);
+    assert!(shown.contains("disk-limit") && shown.contains("raise `sandbox.disk`"), "{shown}");
+}

@@ -1,9 +1,13 @@
-//! How much room is left where agentd keeps things.
+//! How much room is left where agentd keeps things, and how much a run takes of it.
 //!
 //! A disk that an agent filled up would also keep its outcome from being stored, so runs end, and none begins, while
 //! there is still some room.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 /// Never less than the smaller one of these two is left to agents.
 const FLOOR: u64 = 1 << 30;
@@ -32,9 +36,36 @@ impl Room {
     }
 }
 
+/// What lies below these folders, in bytes on the disk. Links are not followed. What goes or changes meanwhile, or cannot
+/// be read, is left out: this is a look, not a book.
+pub(crate) fn used(folders: &[PathBuf]) -> u64 {
+    let mut open = folders.to_vec();
+    let mut bytes = 0u64;
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(data) = entry.metadata() else { continue };
+            bytes = bytes.saturating_add(data.blocks().saturating_mul(512));
+            if data.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_used_is_counted_without_following_links() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("in")).unwrap();
+        std::fs::write(dir.path().join("in/file"), vec![1; 100_000]).unwrap();
+        std::os::unix::fs::symlink("/", dir.path().join("in/all")).unwrap();
+        let seen = used(&[dir.path().to_owned(), dir.path().join("gone")]);
+        assert!((100_000..200_000).contains(&seen), "{seen}");
+    }
 
     #[test]
     fn a_twentieth_or_a_gibibyte_stays_free() {

@@ -101,6 +101,8 @@ pub struct Sandboxes {
     /// The program that is PID 1 in the sandbox.
     pub init: PathBuf,
     pub limits: SandboxLimits,
+    /// Bytes that an agent may have written in its checkout and its home together, as the watch sees it now and then.
+    pub disk: u64,
     /// Who the agent is in the sandbox, where the executor changes users.
     pub uid: u32,
     pub gid: u32,

@@ -63,6 +63,13 @@ pub(crate) fn remount(run: &Run) -> Result<(), Stop> {
     }
 }
 
+/// The folders that an agent writes to. Of an overlay only its own layer counts.
+pub(crate) fn written(layout: &RunLayout) -> Vec<PathBuf> {
+    let upper = layout.overlay().join("upper");
+    let files = if upper.is_dir() { upper } else { layout.workspace() };
+    vec![files, layout.agent_home()]
+}
+
 /// Undoes the mount, if there is one. Whoever still has files open keeps them.
 pub(crate) fn release(layout: &RunLayout) -> io::Result<()> {
     let workspace = layout.workspace();

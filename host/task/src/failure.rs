@@ -46,6 +46,8 @@ reasons! {
     OutOfMemory = "out-of-memory", Permanent;
     /// It wrote more output than is kept.
     OutputLimit = "output-limit", Permanent;
+    /// It wrote more to the disk than it may.
+    DiskLimit = "disk-limit", Permanent;
     /// It ended with an exit code other than 0, or by a signal.
     ExitCode = "exit-code", Permanent;
     /// It ended well, said nothing and changed nothing.

@@ -50,6 +50,8 @@ pub(crate) struct Sandbox {
     pub(crate) pids: u32,
     /// Size of `/tmp` in it.
     pub(crate) tmp: u64,
+    /// Bytes on the disk in the checkout and the agent's home together.
+    pub(crate) disk: u64,
     /// How much of what the agent says is kept.
     pub(crate) output: u64,
 }
@@ -64,6 +66,7 @@ impl Sandbox {
             cpus: section.decimal("cpus", 2.0, 0.1..=1024.0),
             pids: section.number("pids", 512, 16..=1_000_000),
             tmp: section.size("tmp", GIB, MIB),
+            disk: section.size("disk", 10 * GIB, 16 * MIB),
             output: section.size("output", GIB, 64 << 10),
         }
     }

@@ -73,7 +73,7 @@ pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clo
         default_agent: config.default_agent().map(|(name, _)| name.to_owned()),
         notifiers: entries::notifiers(config, &plugins).await?,
         repositories,
-        sandboxes: Sandboxes { init: shipped.init.clone(), limits, uid: AGENT_UID, gid: AGENT_UID },
+        sandboxes: Sandboxes { init: shipped.init.clone(), limits, disk: sandbox.disk, uid: AGENT_UID, gid: AGENT_UID },
         secrets: Arc::new(secrets),
         author,
         review_interval: REVIEW_INTERVAL,

@@ -10,7 +10,11 @@ use super::{
     spoken::{Lines, Told},
     verdict::{self, Cause},
 };
-use crate::{contract, disk::Room, ranking, workspace};
+use crate::{
+    contract,
+    disk::{self, Room},
+    ranking, workspace,
+};
 use agentd_executor::{Command, File, Sandbox, State, spool};
 use agentd_plugin::{
     AgentRun, CallError,
@@ -27,8 +31,8 @@ use std::{path::Path, time::Duration};
 use tokio::time::Instant;
 
 const AGENT: &str = "agent";
-/// How often the room on the disk is looked at.
-const WEIGH: Duration = Duration::from_secs(1);
+/// How often the disk is looked at, at most.
+const WEIGH: Duration = Duration::from_secs(2);
 /// How often the spool is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// A sandbox has ended so long after its last frame, unless its engine is in trouble.
@@ -192,8 +196,8 @@ struct Watch<'a> {
     began: Instant,
     /// When it last said something, as far as somebody watched.
     heard: Instant,
-    /// When the disk's room was last looked at.
-    weighed: Instant,
+    /// When the disk is to be looked at again.
+    weigh_at: Instant,
     stderr: String,
     exit_code: Option<i32>,
     exited: bool,
@@ -219,7 +223,7 @@ impl<'a> Watch<'a> {
             at: 0,
             began: now,
             heard: now,
-            weighed: now,
+            weigh_at: now + WEIGH,
             stderr: String::new(),
             exit_code: None,
             exited: false,
@@ -235,7 +239,7 @@ impl<'a> Watch<'a> {
         let (name, control) = (&self.sandbox.name, &self.sandbox.control);
         loop {
             // Looked at first, so that an agent that talks faster than it is read has an end too.
-            let overdue = self.overdue()?;
+            let overdue = self.overdue()?.or(self.weigh().await?);
             if overdue.is_none() && self.read_batch().await? {
                 continue;
             }
@@ -283,23 +287,31 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Looks from time to time.
-    fn disk_is_low(&mut self) -> bool {
-        if self.weighed.elapsed() < WEIGH {
-            return false;
+    /// Looks at the disk from time to time, the seldomer the longer it takes.
+    async fn weigh(&mut self) -> Result<Option<Cause>, Stop> {
+        if Instant::now() < self.weigh_at {
+            return Ok(None);
         }
-        self.weighed = Instant::now();
+        let began = Instant::now();
+        let layout = &self.run.layout;
         // A disk that cannot be asked will say so to whoever writes next.
-        Room::at(self.run.layout.dir()).is_ok_and(Room::is_low)
+        let low = Room::at(layout.dir()).is_ok_and(Room::is_low);
+        let folders = workspace::written(layout);
+        let used = sandbox::blocking(move || disk::used(&folders)).await?;
+        self.weigh_at = Instant::now() + WEIGH.max(began.elapsed() * 10);
+        Ok(match () {
+            () if used > self.run.rt.sandboxes.disk => Some(Cause::Written),
+            () if low => Some(Cause::Disk),
+            () => None,
+        })
     }
 
-    fn overdue(&mut self) -> Result<Option<Cause>, Stop> {
+    fn overdue(&self) -> Result<Option<Cause>, Stop> {
         let timeouts = &self.run.rt.timeouts;
         Ok(match () {
             () if self.truncated || self.reader.is_cut()? => Some(Cause::Output),
             () if self.began.elapsed() >= timeouts.wall => Some(Cause::Timeout),
             () if self.heard.elapsed() >= timeouts.idle => Some(Cause::Idle),
-            () if self.disk_is_low() => Some(Cause::Disk),
             () => None,
         })
     }

@@ -13,6 +13,8 @@ pub(super) enum Cause {
     Idle,
     Memory,
     Output,
+    /// It wrote more than it may.
+    Written,
     /// Hardly any room was left on the host's disk.
     Disk,
     /// The sandbox is gone and left no outcome.
@@ -27,7 +29,7 @@ impl Cause {
             Cause::Timeout => "timeout",
             Cause::Idle => "idle",
             Cause::Memory => "memory",
-            Cause::Output | Cause::Disk => "disk",
+            Cause::Output | Cause::Written | Cause::Disk => "disk",
             Cause::Lost => "interrupted",
         }
     }
@@ -59,6 +61,13 @@ impl Cause {
             Cause::Output => (
                 Reason::OutputLimit,
                 format!("the agent wrote more than {} MiB of output; raise `sandbox.output`", limits.spool >> 20),
+            ),
+            Cause::Written => (
+                Reason::DiskLimit,
+                format!(
+                    "the agent wrote more than {} MiB to the disk; raise `sandbox.disk`",
+                    run.rt.sandboxes.disk >> 20
+                ),
             ),
             Cause::Disk => (
                 Reason::DiskFull,
