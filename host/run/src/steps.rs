@@ -5,7 +5,7 @@
 //! So a run may be dropped at any await, which is how a stop, a cancel and a crash become the same thing.
 //!
 //! - Never changes a status but through the store's `apply`, with its own run number.
-//! - Sandboxes go after the outcome is stored, never before.
+//! - Sandboxes go after the outcome is stored, and before it only where a full disk would keep it from being stored.
 
 pub(crate) mod collect;
 pub(crate) mod execute;
