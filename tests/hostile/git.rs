@@ -169,8 +169,12 @@ fn a_git_that_knows_no_better_runs_what_the_attacks_name() {
     for (name, script) in ATTACKS.into_iter().filter(|(name, _)| run.contains(name)) {
         let work = home.path(&format!("work-{name}"));
         git(home.root(), &["clone", "-q", "forge.git", work.to_str().unwrap()]);
-        let handout = home.path("canary/handout").display().to_string();
-        let script = format!("{} {script}", prelude(&home)).replace("/agentd/handout/bundle", &handout);
+        // A folder of its own for each: what one attack started may still be writing when the next one begins.
+        let canary = home.path(&format!("canary/{name}"));
+        fs::create_dir(&canary).unwrap();
+        let handout = canary.join("handout").display().to_string();
+        let script =
+            format!("{} C={}; {script}", prelude(&home), canary.display()).replace("/agentd/handout/bundle", &handout);
         let script = script.replace("(while :; do", "(for i in 1 2 3; do");
         let run = |script: &str| {
             let mut sh = Command::new("sh");
@@ -180,8 +184,6 @@ fn a_git_that_knows_no_better_runs_what_the_attacks_name() {
         assert!(run(&script).success(), "{name}: the attack itself failed");
         run("export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b.c GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b.c; \
              git add -A; git commit -m x; git -C lib status; git diff HEAD~1");
-        assert_ne!(fs::read_dir(home.path("canary")).unwrap().count(), 0, "{name} left no canary");
-        fs::remove_dir_all(home.path("canary")).unwrap();
-        fs::create_dir(home.path("canary")).unwrap();
+        assert_ne!(fs::read_dir(&canary).unwrap().count(), 0, "{name} left no canary");
     }
 }
