@@ -4,32 +4,64 @@ use crate::{
     Credentials, Error, Network, Request, Response, Rule,
     address::refusal,
     credential::{Attach, Credential},
-    request::Shaped,
+    request::{BODY_MAX, OPEN_BODY_MAX, Shaped},
     rule,
     secret::SecretScan,
 };
-use audit::Audit;
-use reqwest::header::{HeaderName, HeaderValue, SET_COOKIE};
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use audit::{Audit, Outcome};
+use client::Making;
+use proxy::Proxy;
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::net::TcpStream;
 use url::{Host, Url};
 
 mod audit;
 mod client;
+mod connect;
+mod proxy;
+mod stream;
 
-/// What holds for all callers.
-#[derive(Clone, Debug)]
+pub use stream::{Patience, Streamed};
+
+/// What holds for all callers. Its `Debug` shows no password of the proxy's.
+#[derive(Clone)]
 pub struct Options {
     /// Networks that may be called although they are not public, in CIDR notation.
     pub allow_private: Vec<String>,
-    /// The largest answer after decompression, in bytes.
+    /// The largest answer of [`Egress::send`] after decompression, in bytes.
     pub max_response: usize,
-    /// The longest exchange, from the name's resolution to the answer's last byte.
+    /// The longest exchange of [`Egress::send`], from the name's resolution to the answer's last byte; and the longest
+    /// way to a connection.
     pub timeout: Duration,
+    /// An `http:` or `https:` URL, perhaps with user and password: everything goes through it. It resolves the names, so
+    /// that only addresses that stand in a URL themselves are filtered here.
+    pub proxy: Option<String>,
+    /// A PEM file of certificates that are trusted beside the system's.
+    pub ca: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allow_private: Vec::new(), max_response: 8 << 20, timeout: Duration::from_secs(30) }
+        Options {
+            allow_private: Vec::new(),
+            max_response: 8 << 20,
+            timeout: Duration::from_secs(30),
+            proxy: None,
+            ca: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("allow_private", &self.allow_private)
+            .field("max_response", &self.max_response)
+            .field("timeout", &self.timeout)
+            .field("proxy", &self.proxy.as_deref().map(Proxy::parse))
+            .field("ca", &self.ca)
+            .finish()
     }
 }
 
@@ -42,6 +74,9 @@ pub struct Egress {
 #[derive(Debug)]
 struct Inner {
     client: reqwest::Client,
+    /// The same for answers that are handed on as they come: it does not decompress.
+    plain: reqwest::Client,
+    proxy: Option<Proxy>,
     allowed: Arc<[Network]>,
     max_response: usize,
     timeout: Duration,
@@ -59,17 +94,24 @@ struct Ready {
 
 impl Egress {
     /// # Errors
-    /// [`Error::Options`] if a network, or a credential, does not work.
+    /// [`Error::Options`] if a network, a credential, the proxy or the certificates do not work.
     pub fn new(options: Options, credentials: Credentials) -> Result<Egress, Error> {
         let networks: Result<Vec<Network>, Error> = options.allow_private.iter().map(|it| it.parse()).collect();
         let allowed: Arc<[Network]> = networks?.into();
         credentials.check()?;
+        let proxy = options.proxy.as_deref().map(Proxy::parse).transpose()?;
+        let authorities = options.ca.as_deref().map(client::authorities).transpose()?.unwrap_or_default();
+        let making = Making { allowed: Arc::clone(&allowed), proxy: proxy.clone(), authorities };
+        let mut secrets = credentials.secrets();
+        secrets.extend(proxy.iter().flat_map(Proxy::secrets));
         let inner = Inner {
-            client: client::new(Arc::clone(&allowed))?,
+            client: making.client(true)?,
+            plain: making.client(false)?,
+            proxy,
             allowed,
             max_response: options.max_response,
             timeout: options.timeout,
-            scan: SecretScan::new(credentials.secrets()),
+            scan: SecretScan::new(secrets),
             credentials,
         };
         Ok(Egress { inner: Arc::new(inner) })
@@ -80,14 +122,69 @@ impl Egress {
     /// # Errors
     /// See [`Error`]. An answer of any status is no error.
     pub async fn send(&self, caller: &str, rules: &[Rule], request: Request) -> Result<Response, Error> {
-        let mut audit = Audit::new(caller, &request);
-        let result = match self.inner.prepare(caller, rules, request, &mut audit.host) {
+        let mut audit = Audit::new(caller, &request.method, request.body.len());
+        let result = match self.inner.prepare(caller, rules, request, BODY_MAX, &mut audit.host) {
             Ok(ready) => self.inner.exchange(caller, &audit.host, ready).await,
             Err(error) => Err(error),
         };
         audit.outcome = Some(match &result {
-            Ok(response) => Ok((response.status, response.body.len())),
-            Err(error) => Err(error.word()),
+            Ok(Response { status, body, .. }) => Outcome::Answered { status: *status, bytes: body.len() },
+            Err(error) => Outcome::Failed(error.word()),
+        });
+        result
+    }
+
+    /// As [`send`](Egress::send), but gives the answer's head as soon as it is there and its body piece by piece, of any
+    /// length and not decompressed (`accept-encoding: identity` goes out unless the caller set one).
+    ///
+    /// # Errors
+    /// See [`Error`]: [`Error::Unavailable`] if there was no connection, [`Error::Silent`] if no head came in time,
+    /// [`Error::Cut`] if the connection ended before. An answer of any status is no error.
+    pub async fn open(
+        &self,
+        caller: &str,
+        rules: &[Rule],
+        request: Request,
+        patience: Patience,
+    ) -> Result<Streamed, Error> {
+        let mut audit = Audit::new(caller, &request.method, request.body.len());
+        let secret = request.credential.is_some();
+        let opened = match self.inner.prepare(caller, rules, request, OPEN_BODY_MAX, &mut audit.host) {
+            Ok(ready) => self.inner.head(caller, &audit.host, ready, patience.head).await,
+            Err(error) => Err(error),
+        };
+        let response = opened.inspect_err(|error| audit.outcome = Some(Outcome::Failed(error.word())))?;
+        let status = response.status().as_u16();
+        audit.outcome = Some(Outcome::LeftOff { status, bytes: 0 });
+        Ok(Streamed {
+            status,
+            headers: self.inner.readable(response.headers()),
+            response,
+            idle: patience.idle,
+            caller: caller.into(),
+            audit,
+            inner: Arc::clone(&self.inner),
+            tail: secret.then(Vec::new),
+            bytes: 0,
+            ended: false,
+        })
+    }
+
+    /// A TCP connection for `caller`, whose right to it is the caller's own business: only the address is checked. Where
+    /// there is a proxy it is asked to connect (`CONNECT`).
+    ///
+    /// # Errors
+    /// [`Error::Address`], [`Error::Invalid`], [`Error::SecretInRequest`] if the host may not be dialled,
+    /// [`Error::Unavailable`] if it, or the proxy, does not answer.
+    pub async fn connect(&self, caller: &str, host: &str, port: u16) -> Result<TcpStream, Error> {
+        let mut audit = Audit::new(caller, "CONNECT", 0);
+        let result = connect::dial(&self.inner, caller, host, port).await;
+        if !matches!(result, Err(Error::SecretInRequest { .. } | Error::Invalid { .. })) {
+            host.clone_into(&mut audit.host);
+        }
+        audit.outcome = Some(match &result {
+            Ok(_) => Outcome::Connected,
+            Err(error) => Outcome::Failed(error.word()),
         });
         result
     }
@@ -95,10 +192,17 @@ impl Egress {
 
 impl Inner {
     /// All checks that need no network, in their order, and then the secret.
-    fn prepare(&self, caller: &str, rules: &[Rule], request: Request, host: &mut String) -> Result<Ready, Error> {
+    fn prepare(
+        &self,
+        caller: &str,
+        rules: &[Rule],
+        request: Request,
+        body_max: usize,
+        host: &mut String,
+    ) -> Result<Ready, Error> {
         // First of all, so that no text below can show a secret that the caller wrote into a path.
         self.refuse_secrets(caller, &request)?;
-        let mut shaped = request.shape(caller)?;
+        let mut shaped = request.shape(caller, body_max)?;
         let credential = self.credential(caller, rules, &request)?;
         let mut url = match credential {
             Some(Credential { attach: Attach::Url, .. }) if !request.url.is_empty() => {
@@ -199,17 +303,41 @@ impl Inner {
         })
     }
 
-    /// Reads the answer piece by piece: a small one that unpacks to a large one must not fill the memory.
+    /// Waits for the answer's head.
+    async fn head(
+        &self,
+        caller: &str,
+        host: &str,
+        ready: Ready,
+        patience: Duration,
+    ) -> Result<reqwest::Response, Error> {
+        let Ready { url, mut shaped, body, .. } = ready;
+        shaped.headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
+        let mut request = self.plain.request(shaped.method, url).headers(shaped.headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        match tokio::time::timeout(patience, request.send()).await {
+            Ok(result) => result.map_err(|error| client::failed_early(caller, host, error)),
+            Err(_) => Err(Error::Silent { caller: caller.into(), host: host.into(), after: patience }),
+        }
+    }
+
+    /// The headers that a caller gets to see.
     ///
     /// Servers repeat what they were sent, a redirect the whole query: what holds a secret does not reach the caller.
-    async fn read(&self, caller: &str, host: &str, mut response: reqwest::Response) -> Result<Response, Error> {
-        let status = response.status().as_u16();
-        let headers = response
-            .headers()
+    fn readable(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        headers
             .iter()
             .filter(|(name, value)| *name != SET_COOKIE && self.scan.find(value.as_bytes()).is_none())
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect();
+            .collect()
+    }
+
+    /// Reads the answer piece by piece: a small one that unpacks to a large one must not fill the memory.
+    async fn read(&self, caller: &str, host: &str, mut response: reqwest::Response) -> Result<Response, Error> {
+        let status = response.status().as_u16();
+        let headers = self.readable(response.headers());
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| client::failed(caller, host, error))? {
             if body.len() + piece.len() > self.max_response {

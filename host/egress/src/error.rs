@@ -1,5 +1,7 @@
 //! Why a request was not sent, or has no answer.
 
+use std::time::Duration;
+
 /// Why there is no answer. Variants are the branches a caller takes; the texts are for people and contain no query, no
 /// header, no body and no secret.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +28,19 @@ pub enum Error {
     /// The request is none that could be sent.
     #[error("the request of `{caller}` cannot be sent: {why}")]
     Invalid { caller: String, why: String },
-    /// No connection, no such name, broken off, or too slow. The same may be tried again.
-    #[error("{host} did not answer `{caller}`: {why}")]
+    /// No connection, no such name; and, where the whole answer is waited for, broken off or too slow. The same may be
+    /// tried again.
+    #[error("{host} did not answer: {why}")]
     Unavailable { caller: String, host: String, why: String },
+    /// Connected, and then the answer did not begin in time.
+    #[error("{host} did not begin to answer within {} s", after.as_secs())]
+    Silent { caller: String, host: String, after: Duration },
+    /// The answer began, and then nothing more of it came for too long.
+    #[error("the answer of {host} stalled: nothing more of it came within {} s", after.as_secs())]
+    Stalled { caller: String, host: String, after: Duration },
+    /// The connection ended before the answer did.
+    #[error("the answer of {host} was cut off: {why}")]
+    Cut { caller: String, host: String, why: String },
     /// The request's body or the answer is larger than is taken.
     #[error("the {what} of `{caller}` with {host} is larger than {limit} bytes")]
     TooLarge { caller: String, host: String, what: &'static str, limit: usize },
@@ -54,6 +66,9 @@ impl Error {
             Error::Address { .. } => "address",
             Error::Invalid { .. } => "invalid",
             Error::Unavailable { .. } => "unavailable",
+            Error::Silent { .. } => "silent",
+            Error::Stalled { .. } => "stalled",
+            Error::Cut { .. } => "cut",
             Error::TooLarge { .. } => "too-large",
             Error::SecretInRequest { .. } => "secret-in-request",
             Error::SecretInAnswer { .. } => "secret-in-answer",

@@ -8,8 +8,10 @@ use reqwest::{
 use std::{fmt, time::Duration};
 use url::Url;
 
-/// The largest request body, in bytes.
-const BODY_MAX: usize = 8 << 20;
+/// The largest request body of [`Egress::send`](crate::Egress::send), in bytes.
+pub(crate) const BODY_MAX: usize = 8 << 20;
+/// The largest request body of [`Egress::open`](crate::Egress::open), in bytes.
+pub(crate) const OPEN_BODY_MAX: usize = 32 << 20;
 /// Names and values of all headers together, in bytes.
 const HEADERS_MAX: usize = 64 << 10;
 
@@ -41,11 +43,11 @@ pub struct Request {
     pub url: String,
     /// Names in any case.
     pub headers: Vec<(String, String)>,
-    /// Empty: no body. At most 8 MiB.
+    /// Empty: no body. At most 8 MiB; 32 MiB where the answer is streamed.
     pub body: Vec<u8>,
     /// The name of the credential to attach.
     pub credential: Option<String>,
-    /// For the whole exchange; at most, and by default, the room's own.
+    /// For the whole exchange; at most, and by default, the room's own. Means nothing where the answer is streamed.
     pub timeout: Option<Duration>,
     /// Sent as `idempotency-key`; where the request is signed, it is the `webhook-id`.
     pub idempotency_key: Option<String>,
@@ -84,7 +86,7 @@ pub(crate) struct Shaped {
 }
 
 impl Request {
-    pub(crate) fn shape(&self, caller: &str) -> Result<Shaped, Error> {
+    pub(crate) fn shape(&self, caller: &str, body_max: usize) -> Result<Shaped, Error> {
         let invalid = |why: String| Error::Invalid { caller: caller.into(), why };
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|_| invalid("its method is none".into()))?;
         if matches!(method, Method::CONNECT | Method::TRACE) {
@@ -94,9 +96,9 @@ impl Request {
         if size > HEADERS_MAX {
             return Err(invalid(format!("its headers are {size} bytes, and {HEADERS_MAX} are allowed")));
         }
-        if self.body.len() > BODY_MAX {
+        if self.body.len() > body_max {
             let host = Url::parse(&self.url).ok().and_then(|url| url.host_str().map(String::from)).unwrap_or_default();
-            return Err(Error::TooLarge { caller: caller.into(), host, what: "request", limit: BODY_MAX });
+            return Err(Error::TooLarge { caller: caller.into(), host, what: "request", limit: body_max });
         }
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {

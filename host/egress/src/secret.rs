@@ -57,6 +57,11 @@ impl SecretScan {
             (plain, encoded) => plain.or(encoded),
         }
     }
+
+    /// The longest text that is looked for, in bytes, were all of it percent-encoded.
+    pub(crate) fn longest(&self) -> usize {
+        self.forms.max_pattern_len() * 3
+    }
 }
 
 impl fmt::Debug for SecretScan {

@@ -2,10 +2,27 @@
 //!
 //! Never a query, a header, a body, or anything else that the caller could have put a secret into.
 
-use crate::Request;
 use tokio::time::Instant;
 
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
+
+/// How it ended.
+#[derive(Clone, Copy)]
+pub(super) enum Outcome {
+    Answered {
+        status: u16,
+        bytes: usize,
+    },
+    /// A bare connection is open.
+    Connected,
+    /// The word of the error.
+    Failed(&'static str),
+    /// The answer began, and nobody waits for the rest of it.
+    LeftOff {
+        status: u16,
+        bytes: usize,
+    },
+}
 
 /// Writes its line when it is dropped.
 pub(super) struct Audit {
@@ -15,16 +32,16 @@ pub(super) struct Audit {
     start: Instant,
     /// Empty as long as the request has not been understood.
     pub(super) host: String,
-    /// Status and length of the answer, or the word of the error.
-    pub(super) outcome: Option<Result<(u16, usize), &'static str>>,
+    pub(super) outcome: Option<Outcome>,
 }
 
 impl Audit {
-    pub(super) fn new(caller: &str, request: &Request) -> Audit {
+    /// `sent`: the body's length, in bytes.
+    pub(super) fn new(caller: &str, method: &str, sent: usize) -> Audit {
         Audit {
             caller: caller.to_owned(),
-            method: METHODS.into_iter().find(|it| *it == request.method).unwrap_or("other"),
-            sent: request.body.len(),
+            method: METHODS.into_iter().find(|it| *it == method).unwrap_or("other"),
+            sent,
             start: Instant::now(),
             host: String::new(),
             outcome: None,
@@ -37,11 +54,15 @@ impl Drop for Audit {
         let Audit { caller, method, sent, host, .. } = self;
         let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         match self.outcome {
-            Some(Ok((status, bytes))) => {
+            Some(Outcome::Answered { status, bytes }) => {
                 tracing::info!(target: "egress", caller, host, method, status, sent, bytes, ms, "Request answered");
             }
-            Some(Err(error)) => {
+            Some(Outcome::Connected) => tracing::info!(target: "egress", caller, host, method, ms, "Tunnel opened"),
+            Some(Outcome::Failed(error)) => {
                 tracing::warn!(target: "egress", caller, host, method, error, sent, ms, "Request failed");
+            }
+            Some(Outcome::LeftOff { status, bytes }) => {
+                tracing::warn!(target: "egress", caller, host, method, status, sent, bytes, ms, "Answer abandoned");
             }
             None => tracing::warn!(target: "egress", caller, host, method, sent, ms, "Request abandoned"),
         }

@@ -1,69 +1,120 @@
 //! The HTTP client, with a resolver that gives out only addresses that may be dialled.
 //!
 //! The check stands between the name's resolution and the dialling, so that a name cannot change its address in
-//! between. Connections are kept and used again: each was checked when it was made.
+//! between. Connections are kept and used again: each was checked when it was made. Where there is a proxy it resolves
+//! the names, and what it may dial is its own business.
 
+use super::proxy::Proxy;
 use crate::{Error, Network, address::refusal};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{
+    Certificate,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
 use std::{
     error::Error as StdError,
     fmt,
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn new(allowed: Arc<[Network]>) -> Result<reqwest::Client, Error> {
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(concat!("agentd/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .dns_resolver(Checked { allowed: Arc::clone(&allowed) })
-    };
-    builder().build().or_else(|error| {
-        // A machine without CA certificates can still call `http:` in its own network.
-        tracing::warn!(target: "egress", %error, "No https: no CA certificates here; install ca-certificates");
-        let client = builder().tls_certs_only([]).build();
-        client.map_err(|error| Error::Options(format!("no HTTP client can be made: {}", chain(&error))))
-    })
+/// What clients are made of.
+pub(super) struct Making {
+    pub(super) allowed: Arc<[Network]>,
+    pub(super) proxy: Option<Proxy>,
+    /// Certificates beside the system's.
+    pub(super) authorities: Vec<Certificate>,
+}
+
+impl Making {
+    /// `unpacks`: it asks for compressed answers, and decompresses them.
+    pub(super) fn client(&self, unpacks: bool) -> Result<reqwest::Client, Error> {
+        let no_client = |error| Error::Options(format!("no HTTP client can be made: {}", chain(&error)));
+        let builder = || {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(concat!("agentd/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .referer(false)
+                .no_proxy()
+                .gzip(unpacks)
+                .connect_timeout(CONNECT_TIMEOUT);
+            builder = match &self.proxy {
+                // What is resolved here is the proxy's own name, and the operator named the proxy.
+                Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone()).map_err(no_client)?),
+                None => builder.dns_resolver(Checked { allowed: Arc::clone(&self.allowed) }),
+            };
+            Ok(builder)
+        };
+        let with_system = builder()?.tls_certs_merge(self.authorities.clone());
+        with_system.build().or_else(|error| {
+            // A machine without CA certificates can still call `http:` in its own network.
+            tracing::warn!(target: "egress", %error, "No CA certificates here; install ca-certificates for https");
+            builder()?.tls_certs_only(self.authorities.clone()).build().map_err(no_client)
+        })
+    }
+}
+
+/// The certificates of a PEM file.
+pub(super) fn authorities(path: &Path) -> Result<Vec<Certificate>, Error> {
+    let bad = |why: String| Error::Options(format!("[network] ca: {}: {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(bad("there is no certificate in PEM form in it".into())),
+    }
 }
 
 /// What a failed exchange means for the caller. The URL, which may hold a secret by now, is not in it.
 pub(super) fn failed(caller: &str, host: &str, error: reqwest::Error) -> Error {
+    match failed_early(caller, host, error) {
+        Error::Cut { caller, host, why } => Error::Unavailable { caller, host, why },
+        error => error,
+    }
+}
+
+/// The same, where it matters whether there was a connection: [`Error::Cut`].
+pub(super) fn failed_early(caller: &str, host: &str, error: reqwest::Error) -> Error {
     let error = error.without_url();
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(it) = cause {
         if let Some(refused) = it.downcast_ref::<Refused>() {
-            let Refused { address, why } = *refused;
-            return Error::Address { caller: caller.into(), host: host.into(), address, why };
+            return refused.error(caller, host);
         }
         cause = it.source();
     }
-    Error::Unavailable { caller: caller.into(), host: host.into(), why: chain(&error) }
+    let (caller, host, why) = (caller.into(), host.into(), chain(&error));
+    if error.is_connect() { Error::Unavailable { caller, host, why } } else { Error::Cut { caller, host, why } }
 }
 
-/// The error with its causes: the first alone says no more than "error sending request".
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
+/// The error with its causes, without the outermost ones where they say no more than that there is one.
+pub(super) fn chain(error: &dyn StdError) -> String {
+    let mut all = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(it) = cause {
-        text = format!("{text}: {it}");
+        all.push(it.to_string());
         cause = it.source();
     }
-    text
+    let empty = |it: &&String| it.starts_with("error sending request") || it.starts_with("client error (");
+    let skipped = all.iter().take(all.len() - 1).take_while(empty).count();
+    all.split_off(skipped).join(": ")
 }
 
 /// All addresses of the name are refused; this is one of them.
 #[derive(Clone, Copy, Debug)]
-struct Refused {
+pub(super) struct Refused {
     address: IpAddr,
     why: &'static str,
+}
+
+impl Refused {
+    pub(super) fn error(self, caller: &str, host: &str) -> Error {
+        let Refused { address, why } = self;
+        Error::Address { caller: caller.into(), host: host.into(), address, why }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -91,7 +142,10 @@ impl Resolve for Checked {
 }
 
 /// The addresses that may be dialled; `Err` if there are some and none of them may.
-fn permitted(found: impl Iterator<Item = SocketAddr>, allowed: &[Network]) -> Result<Vec<SocketAddr>, Refused> {
+pub(super) fn permitted(
+    found: impl Iterator<Item = SocketAddr>,
+    allowed: &[Network],
+) -> Result<Vec<SocketAddr>, Refused> {
     let (mut addresses, mut refused) = (Vec::new(), None);
     for address in found {
         match refusal(address.ip(), allowed) {
