@@ -4,6 +4,7 @@
 //! [`Task::on`] is the only function in all of agentd that changes a task's status; the database repeats its rules as
 //! `CHECK`s.
 
+mod day;
 mod draft;
 mod event;
 mod failure;
@@ -12,6 +13,7 @@ mod limits;
 mod status;
 mod step;
 
+pub use day::{DAY_MS, day_start};
 pub use draft::{Draft, Mode};
 pub use event::{Recorded, Severity};
 pub use failure::{Class, Failure, RETRY_PAUSES_MS, Reason, retry_pause};
