@@ -7,6 +7,9 @@
 //! how the lines were cut into calls. After a restart of the host the same run is launched again and reads all lines
 //! from the beginning, and must say the same again.
 
+pub mod json_lines;
+pub mod terminal;
+
 use crate::Error;
 pub use crate::activity::{
     Conclusion, Endpoint, Event, Happening, McpServer, Message, Note, Notice, Outcome, Run, Started, ToolCall,

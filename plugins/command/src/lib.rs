@@ -19,7 +19,6 @@
 
 mod launch;
 mod output;
-mod terminal;
 
 use agentd_sdk::agent::{Agent, Conclusion, Exit, Line, Plan, Progress, Requirements, Run};
 use agentd_sdk::settings::parse;

@@ -3,7 +3,7 @@
 //! Each line of standard output is a message, each line of standard error a notice; blank lines are nothing. The answer
 //! is what it said last. All of it depends on the lines alone, and not on how they come in calls.
 
-use crate::terminal;
+use agentd_sdk::agent::terminal;
 use agentd_sdk::agent::{Conclusion, Event, Exit, Happening, Line, Message, Notice, Outcome, Started, Weight};
 
 /// How much of a line becomes an event, in bytes: the host cuts there too, and this saves copying.

@@ -4,13 +4,19 @@
 //! the last writing stays. What is left holds no control character but the tabulator.
 
 /// The line without what only a terminal understands.
-pub(crate) fn plain(line: &str) -> String {
+#[must_use]
+pub fn plain(line: &str) -> String {
     if !line.contains(char::is_control) {
         return line.to_owned();
     }
     let text = without_escapes(line);
     let shown = text.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or_default();
     shown.chars().filter(|it| *it == '\t' || !it.is_control()).collect()
+}
+
+/// The line without escape sequences and control characters, and nothing else changed.
+pub(super) fn stripped(line: &str) -> String {
+    without_escapes(line).chars().filter(|it| *it == '\t' || !it.is_control()).collect()
 }
 
 fn without_escapes(line: &str) -> String {
