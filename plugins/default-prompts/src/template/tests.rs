@@ -96,8 +96,9 @@ How to work:
 - Leave your work in /workspace, committed or not. Do not push, and do not open a pull request: agentd does that.
 - Nobody can answer questions while you work. Where something is unclear, choose what is most likely meant, and say so at \
 the end.
-- End with a few sentences for the person who will review it: what you changed, and why that way. If there was nothing to \
-change, say why.";
+- End with a few sentences for the person who will review it: what you changed, and why that way. If nothing had to be \
+changed because what is wanted is there already or cannot be done here, let a line begin with `NOTHING TO DO:` and say \
+why; if the task only asks a question, answer it.";
     assert_eq!(built_in("execute", false), expected);
 }
 
