@@ -4,6 +4,7 @@
 //! - Every command says in its help how it is used, and prints JSON when asked to.
 //! - Only here is anything printed, and only [`exit`] decides with which code the program ends.
 
+mod agent;
 pub(crate) mod client;
 mod config;
 mod context;
@@ -23,6 +24,7 @@ mod status;
 mod stop;
 mod task;
 mod task_file;
+mod toolbox;
 mod workspace;
 
 use clap::{Args, Parser, Subcommand};
@@ -87,6 +89,7 @@ enum Command {
     Outbox(outbox::Outbox),
     Workspace(workspace::Workspace),
     Plugin(plugin::Plugin),
+    Toolbox(toolbox::Toolbox),
     Config(config::Config),
     Image(image::Image),
     Doctor(doctor::Doctor),
@@ -145,6 +148,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<(), Error> 
         Command::Outbox(it) => it.act(context).await,
         Command::Workspace(it) => it.act(context).await,
         Command::Plugin(it) => it.act(context).await,
+        Command::Toolbox(it) => it.act(context).await,
         Command::Config(it) => it.act(context),
         Command::Image(it) => it.act(context).await,
         Command::Doctor(it) => it.act(context).await,

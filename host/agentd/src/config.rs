@@ -5,6 +5,8 @@
 //! - A command line option is over the environment, the environment over the file, the file over the default.
 //! - Never looks at repositories, plugins or Docker: whether they work is `agentd doctor`'s question.
 
+mod account;
+mod budget;
 mod effective;
 mod plugin_use;
 mod problem;
@@ -12,17 +14,21 @@ mod repository;
 mod sandbox;
 mod secret;
 mod section;
+mod service;
 mod tree;
 mod value;
 
+pub(crate) use account::{Account, NoAccount};
 pub(crate) use effective::{Origin, Shown};
 pub(crate) use plugin_use::{Agent, Analyzer, Attach, Credential, Notifier, PluginUse, Source};
 pub(crate) use problem::Problems;
 pub(crate) use repository::{Push, Repository};
-pub(crate) use sandbox::{ExecutorKind, Network, Sandbox};
+pub(crate) use sandbox::{ExecutorKind, Network, Registries, Sandbox};
 pub(crate) use secret::Environment;
+pub(crate) use service::Service;
 pub(crate) use value::{duration_text, size_text};
 
+use agentd_gateway::{Budget, Price, registry};
 use agentd_task::{Limits, Mode};
 use problem::At;
 use section::{Reading, Section};
@@ -49,6 +55,10 @@ pub(crate) struct Config {
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
+    pub(crate) budget: Budget,
+    /// By a glob of the model's name; over the shipped ones.
+    pub(crate) prices: BTreeMap<String, Price>,
+    pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) sources: BTreeMap<String, Source>,
     pub(crate) analyzers: BTreeMap<String, Analyzer>,
     pub(crate) prioritizer: PluginUse,
@@ -62,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) repository_default: Repository,
     pub(crate) sandbox: Sandbox,
     pub(crate) network: Network,
+    pub(crate) registries: Registries,
     /// The plugin folder. Absolute.
     pub(crate) plugins: PathBuf,
     pub(crate) commits: Commits,
@@ -78,6 +89,12 @@ pub(crate) struct Timeouts {
     pub(crate) idle: Duration,
     /// For one gate.
     pub(crate) gate: Duration,
+    /// Until the answer of a model begins.
+    pub(crate) model: Duration,
+    /// Between two pieces of a model's answer.
+    pub(crate) model_idle: Duration,
+    /// Until a service is ready.
+    pub(crate) service: Duration,
 }
 
 /// Who agentd's commits are by, whatever the agent wrote.
@@ -159,6 +176,26 @@ impl Config {
         if reading.problems.is_empty() { Ok(path) } else { Err(reading.problems) }
     }
 
+    /// Where the agents of a repository run.
+    #[must_use]
+    pub(crate) fn executor_of(&self, repository: &Repository) -> ExecutorKind {
+        repository.executor.unwrap_or(self.sandbox.executor)
+    }
+
+    /// Where the mirrors of package registries read from, and where they keep what they read.
+    #[must_use]
+    pub(crate) fn registries_options(&self) -> registry::Options {
+        let public = registry::Options::public(self.home.join("registry-cache"));
+        let Registries { npm, crates, pypi, cache } = self.registries.clone();
+        registry::Options {
+            npm: npm.unwrap_or(public.npm),
+            crates: crates.unwrap_or(public.crates),
+            pypi: pypi.unwrap_or(public.pypi),
+            cache_max: cache,
+            ..public
+        }
+    }
+
     /// The agent that takes tasks which name none.
     #[must_use]
     pub(crate) fn default_agent(&self) -> Option<(&str, &Agent)> {
@@ -229,6 +266,9 @@ fn read(tree: &Table, reading: &mut Reading<'_>, option: Option<PathBuf>, first_
     let mode = root.word("mode", Mode::Ask, "propose, ask or auto");
     let limits = root.section("limits", limits);
     let timeouts = root.section("timeouts", timeouts);
+    let budget = root.section("budget", budget::budget);
+    let prices = budget::prices(&mut root);
+    let accounts = account::accounts(&mut root);
     let (repositories, repository_default) = repository::repositories(&mut root);
     let mut config = Config {
         file: None,
@@ -236,6 +276,9 @@ fn read(tree: &Table, reading: &mut Reading<'_>, option: Option<PathBuf>, first_
         mode,
         limits,
         timeouts,
+        budget,
+        prices,
+        accounts,
         sources: plugin_use::sources(&mut root, mode),
         analyzers: plugin_use::analyzers(&mut root, mode),
         prioritizer: root.section("prioritizer", |section| PluginUse::read(section, Some("label-priority"))),
@@ -247,12 +290,15 @@ fn read(tree: &Table, reading: &mut Reading<'_>, option: Option<PathBuf>, first_
         repository_default,
         sandbox: root.section("sandbox", Sandbox::read),
         network: root.section("network", Network::read),
+        registries: root.section("registries", Registries::read),
         plugins: root.section("plugins", |section| section.path("folder", &home.join("plugins"), &home)),
         commits: root.section("commits", commits),
         home,
         shown: Vec::new(),
     };
     plugin_use::resolve_repositories(&mut root, &mut config);
+    account::resolve_accounts(&mut root, &config);
+    repository::refuse_services_without_containers(&mut root, &config);
     root.finish();
     config
 }
@@ -293,6 +339,9 @@ fn timeouts(section: &mut Section<'_, '_>) -> Timeouts {
         wall: section.duration("wall", "2h", least),
         idle: section.duration("idle", "30m", least),
         gate: section.duration("gate", "30m", least),
+        model: section.duration("model", "10m", least),
+        model_idle: section.duration("model_idle", "5m", least),
+        service: section.duration("service", "2m", least),
     };
     if timeouts.idle > timeouts.wall && section.has("idle") {
         section.problem("idle", format!("is longer than wall ({})", duration_text(timeouts.wall)));

@@ -6,12 +6,14 @@
 
 mod control;
 mod entries;
+mod gateway;
 mod host;
 mod parts;
 mod shipped;
 
 use crate::{
     config::Config,
+    hint,
     home::Home,
     server::{self, Identity, Parts},
 };
@@ -45,8 +47,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let store = agentd_store::Store::open(agentd_store::Options { path: home.database() }, clock.now())?;
     let built = parts::build(&config, &store, &shipped, clock).await?;
     let (stop, stopped) = watch::channel(None);
+    let (gateway, plugins) = (built.gateway, built.plugins);
     let (service, handle) = Service::new(built.options);
-    let control = control::Wired { handle, store: store.clone(), plugins: built.plugins, stop: stop.clone() };
+    let control = control::Wired { handle, store: store.clone(), plugins, stop: stop.clone() };
     let listener = server::bind(&home.socket()).context("the control socket cannot be made")?;
     let parts = Parts {
         reader: store.reader().clone(),
@@ -62,6 +65,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         serve(listener, parts, &serving),
         pass_on(signals, &stop, &serving),
     );
+    // What models were asked for last is on the books before those are closed.
+    gateway.drain().await;
     store.close().await;
     tracing::info!("agentd has ended");
     Ok(ended.0)
@@ -134,6 +139,8 @@ pub(crate) struct Misconfigured {
     pub(crate) hint: String,
 }
 
+/// `hint`: where the text has none of its own.
 fn misconfigured(text: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Misconfigured { text: text.into(), hint: hint.into() }.into()
+    let (text, own) = hint::apart(&text.into());
+    Misconfigured { text, hint: own.unwrap_or_else(|| hint.into()) }.into()
 }

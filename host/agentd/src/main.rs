@@ -6,9 +6,11 @@
 mod cli;
 mod config;
 mod daemon;
+mod hint;
 mod home;
 mod observe;
 mod server;
+mod toolbox;
 
 use std::process::ExitCode;
 

@@ -9,23 +9,34 @@
 //! - The engine's version is asked once, at the first call; an engine that is away then is asked again by the next.
 
 mod body;
+mod build;
 mod context;
 mod engine;
+mod foreign;
+mod pull;
+mod service;
+
+pub use build::Build;
 
 use crate::{
-    Error, Executor, Exit, Kind, LABEL_INSTANCE, Listed, Mount, Probe, Sandbox, State,
-    launch::{self, Place},
+    Error, Executor, Exit, Kind, LABEL_INSTANCE, Listed, Mount, Network, Probe, Sandbox, Service, State,
+    launch::{self, Bridge, Place},
+    login::Logins,
 };
 use async_trait::async_trait;
 use bollard::{
     Docker,
-    models::{ContainerInspectResponse, ContainerStateStatusEnum as Status},
+    models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status},
     query_parameters as query,
 };
 use engine::{Answer, MAKING, STARTING, answer};
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use std::{collections::HashMap, path::Path, time::Duration};
-use tokio::sync::OnceCell;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::sync::{Mutex, OnceCell};
 
 /// How to reach the engine, and for whom.
 #[derive(Clone, Debug)]
@@ -45,6 +56,8 @@ pub struct DockerOptions {
 pub struct DockerExecutor {
     options: DockerOptions,
     socket: String,
+    logins: Logins,
+    building: Mutex<()>,
     engine: OnceCell<Docker>,
 }
 
@@ -58,7 +71,20 @@ impl DockerExecutor {
             return Err(Error::Unfit { what: "commands would run as root: give them a user and group above 0".into() });
         }
         let socket = engine::socket(options.socket.as_deref())?;
-        Ok(DockerExecutor { options, socket, engine: OnceCell::new() })
+        Ok(DockerExecutor {
+            options,
+            socket,
+            logins: Logins::new(context::folder()),
+            building: Mutex::new(()),
+            engine: OnceCell::new(),
+        })
+    }
+
+    /// Takes the logins for registries from the `config.json` of this folder, and not from the user's own.
+    #[must_use]
+    pub fn with_logins(mut self, folder: PathBuf) -> DockerExecutor {
+        self.logins.folder = Some(folder);
+        self
     }
 
     /// Makes an image of a root file system ([`crate::image::from_machine`]) under `tag`, unless the engine has one of
@@ -134,26 +160,78 @@ impl DockerExecutor {
 
     async fn create(&self, sandbox: &Sandbox) -> Result<(), Error> {
         let name = &sandbox.name;
-        let fail = |why: String| Error::StartFailed { name: name.clone(), why };
         let Some(env) = self.image(&sandbox.image).await? else {
-            let image = &sandbox.image;
-            return Err(fail(format!("the engine has no image `{image}`: build it, or `docker pull {image}`")));
+            return Err(no_image(name, &sandbox.image));
         };
         engine::check_paths(sandbox, &self.socket)?;
         let spool = format!("{}/frames", body::SPOOL);
         let user = Some((self.options.uid, self.options.gid));
-        launch::write(sandbox, &Place { spool, user, env: &env })?;
+        let bridge = sandbox.gateway.as_ref();
+        let bridge = bridge.map(|it| Bridge { port: it.port, socket: format!("{}/{}", body::GATEWAY, it.socket) });
+        launch::write(sandbox, &Place { spool, user, env: &env, bridge })?;
+        self.make(name, body::of(sandbox, &self.options.instance)).await
+    }
+
+    /// Makes a container.
+    async fn make(&self, name: &str, body: ContainerCreateBody) -> Result<(), Error> {
+        let image = body.image.clone().unwrap_or_default();
         let options = query::CreateContainerOptionsBuilder::default().name(name).build();
-        let body = body::of(sandbox, &self.options.instance);
         match self.engine().await?.create_container(Some(options), body).await {
             Ok(_) => Ok(()),
             Err(error) => match answer(MAKING, &self.socket, error) {
                 // Another caller was faster: theirs is as good, if it is of this instance.
                 Answer::Conflict(_) => self.ours(name).await.map(drop),
-                Answer::Missing => Err(fail(format!("the engine has no image `{}`", sandbox.image))),
+                Answer::Missing => Err(no_image(name, &image)),
                 other => Err(other.into_error(MAKING, name)),
             },
         }
+    }
+
+    /// Starts a container that was made. One that cannot start is removed.
+    async fn begin(&self, name: &str) -> Result<(), Error> {
+        match self.engine().await?.start_container(name, None).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = answer(STARTING, &self.socket, error).into_error(STARTING, name);
+                if matches!(error, Error::StartFailed { .. } | Error::NotFound { .. }) {
+                    self.discard(name).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a sandbox is there whose network others can share.
+    async fn holds(&self, name: &str) -> Result<(), Error> {
+        match self.ours(name).await? {
+            State::Running | State::Paused => Ok(()),
+            State::Missing | State::Created | State::Exited(_) => Err(Error::NotFound { name: name.into() }),
+        }
+    }
+
+    async fn resume(&self, name: &str) -> Result<(), Error> {
+        match self.ours(name).await? {
+            State::Paused => {
+                let result = self.engine().await?.unpause_container(name).await;
+                self.act("unpausing a container", name, result).await.map(drop)
+            }
+            State::Missing => Err(Error::NotFound { name: name.into() }),
+            State::Created | State::Running | State::Exited(_) => Ok(()),
+        }
+    }
+
+    /// Removes a container with its volumes, whatever it does.
+    async fn discard(&self, name: &str) -> Result<(), Error> {
+        if self.ours(name).await? == State::Missing {
+            return Ok(());
+        }
+        let options = query::RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let result = self.engine().await?.remove_container(name, Some(options)).await;
+        if !self.act("removing a container", name, result).await? {
+            // Somebody else is removing it: gone is gone, but it has to be gone.
+            engine::wait_until_removed(self.engine().await?, name).await;
+        }
+        Ok(())
     }
 
     /// Does one thing to a container; `Ok(false)`: there is none, or it is not in the state for it.
@@ -203,21 +281,21 @@ impl Executor for DockerExecutor {
 
     async fn start(&self, sandbox: &Sandbox) -> Result<(), Error> {
         let name = &sandbox.name;
-        match self.ours(name).await? {
-            State::Missing => self.create(sandbox).await?,
-            State::Created => (),
-            State::Running | State::Paused | State::Exited(_) => return Ok(()),
+        let standing = self.ours(name).await?;
+        if matches!(standing, State::Running | State::Paused | State::Exited(_)) {
+            return Ok(());
         }
-        match self.engine().await?.start_container(name, None).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let error = answer(STARTING, &self.socket, error).into_error(STARTING, name);
-                if matches!(error, Error::StartFailed { .. }) {
-                    self.remove(name, &sandbox.control).await?;
-                }
-                Err(error)
-            }
+        if let Network::Of(holder) = &sandbox.network {
+            self.holds(holder).await?;
         }
+        if standing == State::Missing {
+            self.create(sandbox).await?;
+        }
+        self.begin(name).await
+    }
+
+    async fn serve(&self, service: &Service, patience: Duration) -> Result<(), Error> {
+        self.serve_until_ready(service, patience).await
     }
 
     async fn state(&self, name: &str, _control: &Path) -> Result<State, Error> {
@@ -287,27 +365,19 @@ impl Executor for DockerExecutor {
     }
 
     async fn unpause(&self, name: &str, _control: &Path) -> Result<(), Error> {
-        match self.ours(name).await? {
-            State::Paused => {
-                let result = self.engine().await?.unpause_container(name).await;
-                self.act("unpausing a container", name, result).await.map(drop)
-            }
-            State::Missing => Err(Error::NotFound { name: name.into() }),
-            State::Created | State::Running | State::Exited(_) => Ok(()),
-        }
+        self.resume(name).await
     }
 
     async fn remove(&self, name: &str, _control: &Path) -> Result<(), Error> {
-        if self.ours(name).await? == State::Missing {
-            return Ok(());
-        }
-        let options = query::RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let result = self.engine().await?.remove_container(name, Some(options)).await;
-        if !self.act("removing a container", name, result).await? {
-            // Somebody else is removing it: gone is gone, but it has to be gone.
-            engine::wait_until_removed(self.engine().await?, name).await;
-        }
-        Ok(())
+        self.discard(name).await
+    }
+
+    async fn fetch_image(&self, image: &str) -> Result<(), Error> {
+        self.pull(image).await
+    }
+
+    async fn build_image(&self, build: &Build) -> Result<(), Error> {
+        self.build(build).await
     }
 
     async fn list(&self) -> Result<Vec<Listed>, Error> {
@@ -321,6 +391,11 @@ impl Executor for DockerExecutor {
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(listed)
     }
+}
+
+fn no_image(name: &str, image: &str) -> Error {
+    let why = format!("the engine has no image `{image}`: build it, or `docker pull {image}`");
+    Error::StartFailed { name: name.into(), why }
 }
 
 fn state(found: &ContainerInspectResponse) -> State {

@@ -25,9 +25,18 @@ pub enum Error {
     /// The sandbox cannot start as it is described: trying the same again would end the same way.
     #[error("the sandbox {name} cannot start: {why}")]
     StartFailed { name: String, why: String },
+    /// A service ended, or was not ready in time. `why` has its last words.
+    #[error("the service {name} ({image}) {why}")]
+    ServiceFailed { name: String, image: String, why: String },
     /// The image could not be made.
     #[error("the image {what}")]
     Image { what: String },
+    /// An image that the engine lacks could not be pulled. `passing`: the same may work a little later.
+    #[error("the image {image} cannot be pulled: {why}")]
+    Pull { image: String, why: String, passing: bool },
+    /// The image's own Dockerfile does not build: trying the same again would end the same way.
+    #[error("the image {tag} cannot be built: {why}")]
+    Build { tag: String, why: String },
     /// A file or process of this machine did not do what it should.
     #[error("{doing} {} failed: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
@@ -46,6 +55,9 @@ impl Error {
             Error::Permission { .. } | Error::Unfit { .. } | Error::StartFailed { .. } | Error::Image { .. } => {
                 Reason::Misconfigured
             }
+            Error::Pull { passing: true, .. } => Reason::StartFailed,
+            Error::Pull { .. } | Error::Build { .. } => Reason::Image,
+            Error::ServiceFailed { .. } => Reason::Service,
             Error::NotFound { .. } => Reason::Lost,
             Error::Io { source, .. } if is_full(source) => Reason::DiskFull,
             Error::Io { .. } => Reason::StartFailed,

@@ -19,12 +19,12 @@ use std::{
 };
 use tree::Tree;
 
-/// What a shell script may expect, and git.
+/// What a shell script may expect, and git; agents want bash.
 pub const PROGRAMS: &[&str] = &[
-    "awk", "basename", "cat", "chmod", "cmp", "cp", "cut", "date", "dd", "diff", "dirname", "env", "expr", "false",
-    "find", "git", "grep", "head", "id", "kill", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv", "printf", "ps", "pwd",
-    "readlink", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sleep", "sort", "stat", "tail", "tee", "test", "touch",
-    "tr", "true", "uname", "uniq", "wc", "xargs", "[",
+    "awk", "basename", "bash", "cat", "chmod", "cmp", "cp", "cut", "date", "dd", "diff", "dirname", "env", "expr",
+    "false", "find", "git", "grep", "head", "id", "kill", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv", "printf",
+    "ps", "pwd", "readlink", "rm", "rmdir", "sed", "seq", "setsid", "sh", "sleep", "sort", "stat", "tail", "tee",
+    "test", "touch", "tr", "true", "uname", "uniq", "wc", "xargs", "[",
 ];
 
 /// Where `PATH` of a sandbox looks; a program found elsewhere is put into the first.
@@ -33,6 +33,10 @@ const FOLDERS: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/u
 const GIT_NETWORK: [&str; 6] = ["git-remote-", "git-http-", "git-imap-", "git-daemon", "git-shell", "git-credential-"];
 /// Loaded by name at run time, so that `ldd` does not show them; newer C libraries have them built in.
 const NAME_SERVICES: [&str; 2] = ["libnss_files.so.2", "libnss_compat.so.2"];
+/// Parts of the C library that none of these programs needs, but agents' programs, which are mounted beside them.
+const FOR_AGENTS: [&str; 4] = ["libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1"];
+/// What is packed besides programs changed with this number.
+const RECIPE: u32 = 2;
 
 /// Packs programs of this machine, named as in `PATH`, and all they need into the tar of a root file system.
 ///
@@ -54,11 +58,19 @@ pub fn from_machine(programs: &[&str]) -> Result<Vec<u8>, Error> {
             add_git(&mut tree, &mut needed, &found)?;
         }
     }
-    needed.name_services();
+    needed.by_name();
     for library in &needed.libraries {
         tree.add(library, &tree::merged(library))?;
     }
     tree.pack()
+}
+
+/// Packs a root file system with nothing in it but what a Linux expects: for sandboxes that only hold a network.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be packed.
+pub fn empty() -> Result<Vec<u8>, Error> {
+    Tree::with_skeleton().pack()
 }
 
 /// Names what [`from_machine`] would pack, without reading it: where the programs are, their sizes and times.
@@ -67,6 +79,7 @@ pub fn from_machine(programs: &[&str]) -> Result<Vec<u8>, Error> {
 /// [`Error::Image`] if one is not there, [`Error::Io`] if it cannot be looked at.
 pub fn fingerprint(programs: &[&str]) -> Result<String, Error> {
     let mut hash = Sha256::new();
+    hash.update(format!("{RECIPE}\n"));
     for name in programs {
         let found = find(name)?;
         let data = std::fs::metadata(&found).map_err(crate::error::io_at("looking at", &found))?;
@@ -100,9 +113,11 @@ impl Needed {
         Ok(())
     }
 
-    fn name_services(&mut self) {
+    /// Adds what is loaded by name, wherever the C library lies.
+    fn by_name(&mut self) {
         let folders: BTreeSet<_> = self.libraries.iter().filter_map(|it| it.parent()).map(Path::to_owned).collect();
-        let beside = folders.iter().flat_map(|folder| NAME_SERVICES.map(|name| folder.join(name)));
+        let beside =
+            folders.iter().flat_map(|folder| NAME_SERVICES.into_iter().chain(FOR_AGENTS).map(|name| folder.join(name)));
         self.libraries.extend(beside.filter(|it| it.exists()).collect::<Vec<_>>());
     }
 }

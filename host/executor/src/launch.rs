@@ -3,7 +3,7 @@
 //! `launch.json` is written whole before anything starts and never changes afterwards. It may hold secrets: the folder
 //! is closed to other users, and inside the sandbox only `agentd-init` can read it.
 
-use crate::{Error, Sandbox, error::io_at, spool};
+use crate::{Error, Network, Sandbox, error::io_at, spool};
 use rustix::fs::{self, Mode, OFlags};
 use serde::Serialize;
 use std::{
@@ -24,12 +24,20 @@ pub(crate) struct Place<'a> {
     pub(crate) user: Option<(u32, u32)>,
     /// Set unless the command sets it.
     pub(crate) env: &'a [(String, String)],
+    /// Where init listens at 127.0.0.1 and where it leads, as init sees it; none: nowhere.
+    pub(crate) bridge: Option<Bridge>,
+}
+
+#[derive(Clone, Serialize)]
+pub(crate) struct Bridge {
+    pub(crate) port: u16,
+    pub(crate) socket: String,
 }
 
 #[derive(Serialize)]
 struct Launch<'a> {
     argv: &'a [String],
-    env: Vec<(&'a str, &'a str)>,
+    env: Vec<(&'a str, String)>,
     cwd: &'a str,
     home: &'a str,
     uid: Option<u32>,
@@ -38,6 +46,7 @@ struct Launch<'a> {
     spool: &'a str,
     spool_max: u64,
     files: Vec<LaunchFile<'a>>,
+    bridge: Option<&'a Bridge>,
 }
 
 #[derive(Serialize)]
@@ -111,6 +120,15 @@ fn check(sandbox: &Sandbox) -> Result<(), Error> {
         }
     }
     let beneath = |path: &str| path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains('\0');
+    if let Some(gateway) = &sandbox.gateway {
+        if sandbox.network != Network::Own {
+            return fail("it shares the network of another sandbox, whose gateway is its way out: it has none".into());
+        }
+        if gateway.port == 0 || !gateway.folder.is_absolute() || !beneath(&gateway.socket) {
+            let why = "its gateway needs a port above 0, the absolute path of a folder, and a socket in it";
+            return fail(why.into());
+        }
+    }
     if let Some(file) = command.files.iter().find(|file| !beneath(&file.path)) {
         return fail(format!("the file `{}` is not a plain path below its home", file.path.escape_debug()));
     }
@@ -130,9 +148,14 @@ fn launch<'a>(sandbox: &'a Sandbox, place: &'a Place<'_>) -> Launch<'a> {
         }
     }
     let file = |it: &'a crate::File| LaunchFile { path: &it.path, content: &it.content, executable: it.executable };
+    let path = command.path.iter().map(String::as_str);
+    let env = env.into_iter().map(|(name, value)| match name {
+        "PATH" => (name, path.clone().chain([value]).collect::<Vec<_>>().join(":")),
+        _ => (name, value.to_owned()),
+    });
     Launch {
         argv: &command.argv,
-        env,
+        env: env.collect(),
         cwd: &command.cwd,
         home: &command.home,
         uid: place.user.map(|(uid, _)| uid),
@@ -141,6 +164,7 @@ fn launch<'a>(sandbox: &'a Sandbox, place: &'a Place<'_>) -> Launch<'a> {
         spool: &place.spool,
         spool_max: sandbox.limits.spool,
         files: command.files.iter().map(file).collect(),
+        bridge: place.bridge.as_ref(),
     }
 }
 
@@ -160,7 +184,17 @@ mod tests {
             init: "/init".into(),
             control,
             mounts: vec![],
-            command: Command { argv, env, cwd: "/work".into(), stdin: None, files: vec![], home: "/home/a".into() },
+            gateway: None,
+            network: Network::Own,
+            command: Command {
+                argv,
+                env,
+                path: vec![],
+                cwd: "/work".into(),
+                stdin: None,
+                files: vec![],
+                home: "/home/a".into(),
+            },
             limits: Limits { memory: 0, cpus: 1.0, pids: 1, spool: 1 << 20, tmp: 0 },
         }
     }
@@ -169,8 +203,19 @@ mod tests {
     fn check(env: &[(&str, &str)], image: &[(&str, &str)], expected: &[(&str, &str)]) {
         let image: Vec<_> = image.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let sandbox = sandbox("/control".into(), env);
-        let place = Place { spool: "/agentd/spool/frames".into(), user: None, env: &image };
-        assert_eq!(launch(&sandbox, &place).env, expected);
+        let place = Place { spool: "/agentd/spool/frames".into(), user: None, env: &image, bridge: None };
+        let found = launch(&sandbox, &place).env;
+        assert_eq!(found.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn folders_of_the_command_come_first_in_path() {
+        let mut sandbox = sandbox("/control".into(), &[]);
+        sandbox.command.path = vec!["/agentd/tools/bin".into(), "/work/bin".into()];
+        let image = [("PATH".to_owned(), "/opt/bin".to_owned())];
+        let place = Place { spool: "/agentd/spool/frames".into(), user: None, env: &image, bridge: None };
+        let expected = ("PATH", "/agentd/tools/bin:/work/bin:/opt/bin".to_owned());
+        assert!(launch(&sandbox, &place).env.contains(&expected));
     }
 
     #[test]
@@ -187,7 +232,7 @@ mod tests {
     fn what_is_written_is_for_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let control = dir.path().join("control");
-        let place = Place { spool: "/agentd/spool/frames".into(), user: Some((1, 1)), env: &[] };
+        let place = Place { spool: "/agentd/spool/frames".into(), user: Some((1, 1)), env: &[], bridge: None };
         write(&sandbox(control.clone(), &[("KEY", "secret")]), &place).unwrap();
         for (path, mode) in [("", 0o700), ("launch.json", 0o600), ("spool", 0o700), ("spool/frames", 0o600)] {
             let found = control.join(path).metadata().unwrap().permissions().mode() & 0o777;

@@ -16,12 +16,13 @@ mod docker;
 mod error;
 mod launch;
 mod local;
+mod login;
 mod sandbox;
 
-pub use docker::{DockerExecutor, DockerOptions};
+pub use docker::{Build, DockerExecutor, DockerOptions};
 pub use error::Error;
 pub use local::LocalExecutor;
-pub use sandbox::{Command, File, Limits, Mount, Sandbox};
+pub use sandbox::{Command, File, Gateway, INIT, Limits, Mount, Network, Sandbox, Service, holder_argv};
 
 use async_trait::async_trait;
 use std::{path::Path, time::Duration};
@@ -49,8 +50,18 @@ pub trait Executor: Send + Sync {
     /// Starts the sandbox. One of that name that exists already is left as it is, and started if it never was.
     ///
     /// # Errors
-    /// [`Error::StartFailed`] says which part is wrong; what was made for it is gone again.
+    /// [`Error::StartFailed`] says which part is wrong; what was made for it is gone again. [`Error::NotFound`] names
+    /// the sandbox whose network it should share, and which does not run.
     async fn start(&self, sandbox: &Sandbox) -> Result<(), Error>;
+
+    /// Starts a service and waits until it is ready. One of that name that runs already is left as it is; one that has
+    /// ended is made anew. From then on it is treated like any sandbox: listed, paused, removed. Dropping the future
+    /// leaves it as it is then.
+    ///
+    /// # Errors
+    /// [`Error::ServiceFailed`], with its last words, if it ends or is not ready in `patience`; it is gone again then.
+    /// Always with `local`, which has no services. [`Error::NotFound`] as [`Executor::start`].
+    async fn serve(&self, service: &Service, patience: Duration) -> Result<(), Error>;
 
     /// Where the sandbox stands now.
     async fn state(&self, name: &str, control: &Path) -> Result<State, Error>;
@@ -75,6 +86,19 @@ pub trait Executor: Send + Sync {
 
     /// Ends it if it runs, and forgets it. The control folder stays: it is the caller's. A missing one is fine.
     async fn remove(&self, name: &str, control: &Path) -> Result<(), Error>;
+
+    /// Makes sure that the engine has the image: one it lacks is pulled, with the login that the user's docker has for
+    /// its registry. Dropping the future ends the pull. `local` has no images and does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Pull`] says whether there is none, the login is missing or wrong, or the registry is away.
+    async fn fetch_image(&self, image: &str) -> Result<(), Error>;
+
+    /// Builds an image, unless the engine has one called [`Build::tag`] already. Dropping the future ends the build.
+    ///
+    /// # Errors
+    /// [`Error::Build`] with the end of what the build said. `local` has no images: [`Error::Unfit`].
+    async fn build_image(&self, build: &Build) -> Result<(), Error>;
 
     /// All sandboxes of this instance, running or not.
     async fn list(&self) -> Result<Vec<Listed>, Error>;

@@ -11,7 +11,7 @@
 mod process;
 
 use crate::{
-    Error, Executor, Exit, Kind, LABEL_INSTANCE, Listed, Mount, Probe, Sandbox, State,
+    Build, Error, Executor, Exit, Kind, LABEL_INSTANCE, Listed, Mount, Probe, Sandbox, Service, State,
     error::io_at,
     launch::{self, Place},
     spool,
@@ -140,13 +140,19 @@ impl Executor for LocalExecutor {
         let path = std::env::var("PATH").unwrap_or_else(|_| launch::DEFAULT_PATH.into());
         let env = [("PATH".to_owned(), path)];
         let spool = sandbox.control.join("spool/frames").to_string_lossy().into_owned();
-        launch::write(sandbox, &Place { spool, user: None, env: &env })?;
+        launch::write(sandbox, &Place { spool, user: None, env: &env, bridge: None })?;
         self.enter(sandbox)?;
         let started = self.spawn(sandbox).await;
         if started.is_err() {
             remove_file(&self.entry(&sandbox.name))?;
         }
         started
+    }
+
+    async fn serve(&self, service: &Service, _patience: Duration) -> Result<(), Error> {
+        let why = "cannot run: services need containers; use the executor `docker`, or start it yourself and take it \
+                   out of the configuration";
+        Err(Error::ServiceFailed { name: service.name.clone(), image: service.image.clone(), why: why.into() })
     }
 
     async fn state(&self, _name: &str, control: &Path) -> Result<State, Error> {
@@ -212,6 +218,15 @@ impl Executor for LocalExecutor {
         self.kill(name, control).await?;
         remove_file(&process::record_path(control))?;
         remove_file(&self.entry(name))
+    }
+
+    async fn fetch_image(&self, _image: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn build_image(&self, build: &Build) -> Result<(), Error> {
+        let what = format!("it is no engine, so {} cannot be built: use the executor `docker`", build.tag);
+        Err(Error::Unfit { what })
     }
 
     async fn list(&self) -> Result<Vec<Listed>, Error> {

@@ -1,10 +1,12 @@
 //! Keeps one command: its input, its output, its signals, its orphans, its end.
 //!
-//! One thread waits for children and buries them; one reads each output; one writes the input; one hands on signals.
+//! One thread waits for children and buries them; one reads each output; one writes the input; one hands on signals; one
+//! is the [`Bridge`], if there is to be one.
 //! When the command ends, everything else in the sandbox is killed, so that the outputs end too.
 
 use crate::{
     Error,
+    bridge::Bridge,
     launch::Launch,
     spool::{PAYLOAD_MAX, Spool, Stream},
 };
@@ -28,6 +30,9 @@ use std::{
 
 /// How long the outputs may take to end once nobody is left to write to them.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// Of each thread; the buffers are elsewhere.
+const STACK: usize = 128 * 1024;
 
 /// Runs the command to its end; the exit code to pass on.
 pub(crate) fn run(me: &Path, path: &Path, launch: Launch) -> Result<u8, Error> {
@@ -59,6 +64,9 @@ fn keep(
     signals: Signals,
     spool: &Arc<Mutex<Spool>>,
 ) -> Result<(Option<i32>, Option<i32>), Error> {
+    if let Some(bridge) = &launch.bridge {
+        Bridge::bind(bridge)?.start()?;
+    }
     let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut command = Command::new(me);
     command.arg("exec").arg(path).env_clear().current_dir("/");
@@ -113,7 +121,7 @@ fn pump(
         // Whoever waited for it may have given up.
         ended.send(()).unwrap_or_default();
     };
-    thread::Builder::new().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
+    small_thread().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
 }
 
 /// Writes the command's input and closes it, or holds it open for as long as init lives.
@@ -123,7 +131,7 @@ fn feed(mut stdin: ChildStdin, launch: Launch) -> Result<(), Error> {
         // A command need not read its input.
         let _read = stdin.write_all(text.as_bytes()).is_ok();
     };
-    thread::Builder::new().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
+    small_thread().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
 }
 
 /// Hands signals on to the command and all in its process group.
@@ -137,7 +145,7 @@ fn hand_on(mut signals: Signals, pid: Pid) -> Result<(), Error> {
             }
         }
     };
-    thread::Builder::new().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
+    small_thread().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
 }
 
 /// Buries every child that ends, until it is the command.
@@ -197,6 +205,11 @@ fn missing_program(launch: &Launch) -> Option<String> {
     let path = launch.variable("PATH").unwrap_or_default();
     let nowhere = path.split(':').all(|folder| is_missing(&launch.cwd.join(folder).join(program)));
     nowhere.then(|| format!("there is no program `{program}` in any folder of PATH ({path})"))
+}
+
+/// They do little, and count as memory of the sandbox's.
+fn small_thread() -> thread::Builder {
+    thread::Builder::new().stack_size(STACK)
 }
 
 fn close_output() -> io::Result<()> {

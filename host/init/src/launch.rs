@@ -25,6 +25,18 @@ pub(crate) struct Launch {
     pub(crate) spool_max: u64,
     #[serde(default)]
     pub(crate) files: Vec<File>,
+    /// None: the command has no way out.
+    #[serde(default)]
+    pub(crate) bridge: Option<Bridge>,
+}
+
+/// Where the command's way out begins, and where it leads.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bridge {
+    /// At 127.0.0.1.
+    pub(crate) port: u16,
+    pub(crate) socket: PathBuf,
 }
 
 #[derive(Deserialize)]

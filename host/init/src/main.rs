@@ -1,18 +1,21 @@
 //! The first process of a sandbox: starts one command, keeps what it says, buries what it leaves, tells how it ended.
 //!
-//! Three ways to call it:
+//! Four ways to call it:
 //!
 //! - `agentd-init LAUNCH`: as the first process of a container.
 //! - `agentd-init local LAUNCH RECORD`: the same without a container, in a session of its own; it writes who it is to
 //!   RECORD first, and does nothing if somebody has.
 //! - `agentd-init exec LAUNCH`: what it starts itself: gives up all rights and becomes the command ([`stage`]).
+//! - `agentd-init hold`: a command that only waits to be ended, for a sandbox that holds a network for others.
 //!
 //! It keeps the right to end processes and to change user, and the command has neither; what the command says reaches
-//! the spool through pipes only. Its own exit code is the command's, or 128 + n for signal n.
+//! the spool through pipes only, and what it calls at 127.0.0.1 the host's gateway, where there is one ([`bridge`]). Its
+//! own exit code is the command's, or 128 + n for signal n.
 //!
-//! - Never opens anything the command made, never talks to a network.
+//! - Never opens anything the command made, and listens to no network but the sandbox's own 127.0.0.1.
 //! - Never fails silently: what goes wrong is in the spool, or on its output before there is one.
 
+mod bridge;
 mod keeper;
 mod launch;
 mod local;
@@ -20,6 +23,10 @@ mod spool;
 mod stage;
 
 use launch::Launch;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
 use std::{
     io::Write as _,
     path::{Path, PathBuf},
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::SUCCESS,
             Err(error) => Err(error),
         },
+        ["hold"] => hold(),
         [launch] => keep(Path::new(launch)),
         _ => Err("usage: agentd-init LAUNCH.json".into()),
     };
@@ -54,6 +62,13 @@ fn main() -> ExitCode {
 
 /// A sentence for people: what failed, on what, and why.
 type Error = String;
+
+/// Waits for SIGTERM or SIGINT.
+fn hold() -> Result<u8, Error> {
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| format!("cannot take signals: {error}"))?;
+    signals.forever().next();
+    Ok(0)
+}
 
 fn keep(path: &Path) -> Result<u8, Error> {
     // Found before the process is made undumpable, which closes its own links in /proc to it unless it is root.

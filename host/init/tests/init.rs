@@ -6,7 +6,9 @@
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
@@ -153,6 +155,55 @@ fn a_signal_reaches_the_whole_command() {
     wait_for(&trial, "ready");
     assert_eq!(terminate(init).code(), Some(5));
     assert!(trial.said(1).contains("child") && trial.said(1).contains("parent"), "{}", trial.said(1));
+}
+
+#[test]
+fn what_the_command_calls_reaches_the_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let outside = UnixListener::bind(&socket).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo question >&3 && cat <&3");
+    let trial = Trial::new(&["bash", "-c", &script]).with("bridge", json!({ "port": port, "socket": socket }));
+    let init = trial.spawn(&[]);
+    let (mut far, _) = outside.accept().unwrap();
+    let mut question = [0; 9];
+    far.read_exact(&mut question).unwrap();
+    far.write_all(b"answer\n").unwrap();
+    drop(far);
+    assert_eq!(init.wait_with_output().unwrap().status.code(), Some(0), "{}", trial.said(2));
+    assert_eq!((&question, trial.said(1).as_str()), (b"question\n", "answer\n"));
+}
+
+#[test]
+fn without_its_way_out_the_command_does_not_start() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let trial = Trial::new(&["echo", "ran"]).with("bridge", json!({ "port": port, "socket": "/no/s" }));
+    assert_eq!(trial.run(&[]).0, Some(126));
+    let why = format!("cannot listen on 127.0.0.1:{port}: ");
+    assert!(trial.said(3).contains(&why) && trial.said(3).contains("cannot_start"), "{}", trial.said(3));
+    assert_eq!(trial.said(1), "");
+}
+
+#[test]
+fn holding_ends_well_when_it_is_asked_to() {
+    let trial = Trial::new(&["sh", "-c", "echo ready; exec \"$@\"", "sh", INIT, "hold"]);
+    let init = trial.spawn(&[]);
+    wait_for(&trial, "ready");
+    // It takes signals from some moment on, which shows in what the kernel says of it.
+    let holds = || {
+        let of = std::process::Command::new("pgrep").args(["-P", &init.id().to_string()]).output().unwrap();
+        let pid = String::from_utf8(of.stdout).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap_or("0");
+        u64::from_str_radix(caught, 16).unwrap_or(0) & (1 << (15 - 1)) != 0 && status.contains("agentd-init")
+    };
+    while !holds() {
+        std::thread::yield_now();
+    }
+    assert_eq!(terminate(init).code(), Some(0));
+    assert_eq!(trial.said(4), r#"{"code":0,"signal":null}"#);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! How much room is left where agentd keeps things, and how much a run takes of it.
+//! How much room is left where agentd keeps things, how much a run takes of it, and how a folder goes.
 //!
 //! A disk that an agent filled up would also keep its outcome from being stored, so runs end, and none begins, while
 //! there is still some room.
@@ -33,6 +33,14 @@ impl Room {
 
     pub(crate) fn is_low(self) -> bool {
         self.free < self.floor
+    }
+}
+
+/// Removes a folder with all that is in it; one that is not there is fine.
+pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

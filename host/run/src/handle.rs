@@ -1,7 +1,7 @@
 //! What people can do to tasks: each verb once, for the command line, the API and later the page.
 
 use crate::{
-    git::Quarantine,
+    git::{Mirror, Quarantine},
     intake, maintenance, review,
     service::Runtime,
     steps::{self, Publication},
@@ -121,7 +121,7 @@ impl Handle {
         Ok(format!("{id} is queued again"))
     }
 
-    /// Has a change pushed that waits for it, or merges one in review.
+    /// Has a change pushed that waits for it, merges one in review, or agrees that there is nothing to do.
     ///
     /// # Errors
     /// If there is nothing to approve, or the merge fails.
@@ -132,6 +132,10 @@ impl Handle {
             let with = With { effects: steps::effects(&publication), ..by_person("A person approved it") };
             self.rt.store.apply(id, Event::Approved, with, self.now()).await?;
             return Ok(format!("{id} is being pushed"));
+        }
+        if row.task.status == (Status::Waiting { on: On::Confirmation }) {
+            self.apply(id, Event::Approved, by_person("A person agreed that there is nothing to do")).await?;
+            return Ok(format!("{id} is done: there was nothing to do"));
         }
         let (change, repository) = self.change_in_review(&row).await?;
         let Some(number) = change.number else { return Err(Refusal::NotNow(format!("{id} has no change yet"))) };
@@ -148,9 +152,18 @@ impl Handle {
     pub async fn reject(&self, id: TaskId, comment: Option<String>) -> Result<String, Refusal> {
         let row = self.row(id).await?;
         if let Some(body) = comment {
+            if row.task.status == (Status::Waiting { on: On::Approval }) {
+                self.keep_change(&row).await?;
+            }
             let remark = Remark { author: "operator".into(), body, at: self.now() };
             let with = With { remark: Some(remark), ..by_person("A person wants it otherwise") };
             self.rt.store.apply(id, Event::Remarked { now: self.now() }, with, self.now()).await?;
+            let before = RunKey { task: id, run: row.task.run };
+            match maintenance::tidy(&self.rt, before).await {
+                Ok(None) => {}
+                Ok(Some(problem)) => tracing::warn!(task.id = %id, problem, "A run left something behind"),
+                Err(error) => tracing::warn!(task.id = %id, %error, "A run's folder is left for the next start"),
+            }
             return Ok(format!("{id} is queued again, with your comment"));
         }
         if row.task.status == Status::InReview {
@@ -160,7 +173,10 @@ impl Handle {
         } else {
             self.apply(id, Event::Closed, by_person("A person rejected it")).await?;
         }
-        Ok(format!("{id} is cancelled, its change is closed"))
+        Ok(match row.task.status {
+            Status::Waiting { on: On::Confirmation } => format!("{id} is cancelled"),
+            _ => format!("{id} is cancelled, its change is closed"),
+        })
     }
 
     /// Gives up what was decided and not yet sent. A task whose push or change is dropped fails with it.
@@ -274,6 +290,16 @@ impl Handle {
         let Some(number) = change.number else { return Ok(()) };
         let closed = self.repository(&row.repository)?.forge.close(number, true).await;
         closed.map(drop).map_err(|e| Refusal::Failed(e.to_string()))
+    }
+
+    /// Keeps what was made and not pushed, for the run that takes the comment up. What a run leaves goes with it.
+    async fn keep_change(&self, row: &TaskRow) -> Result<(), Refusal> {
+        let publication = self.publication(row).await?;
+        let made = Quarantine::open(self.rt.layout.run(publication.key()).quarantine());
+        let mirror = Mirror::new(self.rt.layout.mirror(&row.repository));
+        let kept = self.rt.layout.kept_change(row.task.id);
+        let keep = async { Quarantine::create(kept, &mirror).await?.take_over(&made).await };
+        keep.await.map(drop).map_err(|e| Refusal::Failed(format!("its change cannot be kept: {e}")))
     }
 
     /// What the newest run would push, as its steps' rows say.

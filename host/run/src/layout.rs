@@ -1,10 +1,12 @@
 //! Where things lie below the daemon's home folder.
 //!
 //! `mirrors/` holds one bare repository for each configured one, `templates/` checkouts that workspaces are laid over,
-//! `runs/` a folder for each run that is not cleaned up, `transcripts/` what agents said in runs that are over. Nothing
-//! in here reads or writes; it only names.
+//! `runs/` a folder for each run that is not cleaned up, `transcripts/` what agents said in runs that are over,
+//! `sessions/` the conversations that later runs may go on with, `kept/` changes that were sent back before they were
+//! pushed. Nothing in here reads or writes; it only names.
 
 use agentd_store::RunKey;
+use agentd_task::TaskId;
 use std::path::{Path, PathBuf};
 
 /// The home folder, and the names below it.
@@ -21,8 +23,8 @@ impl Layout {
 
     /// The folders that hold other people's code and words, and that nobody else may enter.
     #[must_use]
-    pub fn private(&self) -> [PathBuf; 4] {
-        ["mirrors", "runs", "templates", "transcripts"].map(|it| self.home.join(it))
+    pub fn private(&self) -> [PathBuf; 6] {
+        ["kept", "mirrors", "runs", "sessions", "templates", "transcripts"].map(|it| self.home.join(it))
     }
 
     #[must_use]
@@ -39,6 +41,28 @@ impl Layout {
     #[must_use]
     pub fn transcript(&self, key: RunKey) -> PathBuf {
         self.transcripts().join(format!("{}.{}.spool", key.task, key.run))
+    }
+
+    #[must_use]
+    pub fn sessions(&self) -> PathBuf {
+        self.home.join("sessions")
+    }
+
+    #[must_use]
+    pub fn kept_changes(&self) -> PathBuf {
+        self.home.join("kept")
+    }
+
+    /// A repository with the task's change as it was when a person sent it back, before it was ever pushed.
+    #[must_use]
+    pub fn kept_change(&self, task: TaskId) -> PathBuf {
+        self.kept_changes().join(task.to_string())
+    }
+
+    /// The files of a task's conversation.
+    #[must_use]
+    pub fn session(&self, task: TaskId) -> PathBuf {
+        self.sessions().join(task.to_string())
     }
 
     #[must_use]
@@ -98,7 +122,31 @@ impl RunLayout {
     /// Where a sandbox's launch file and spool are: one for each sandbox of the run.
     #[must_use]
     pub fn control(&self, sandbox: &str) -> PathBuf {
-        self.dir.join("control").join(sandbox)
+        self.controls().join(sandbox)
+    }
+
+    /// Those of all sandboxes of the run.
+    #[must_use]
+    pub fn controls(&self) -> PathBuf {
+        self.dir.join("control")
+    }
+
+    /// Where the sockets of its ways out are: one folder for each network of the run.
+    #[must_use]
+    pub fn gateway(&self, network: &str) -> PathBuf {
+        self.gateways().join(network)
+    }
+
+    /// Those of all networks of the run.
+    #[must_use]
+    pub fn gateways(&self) -> PathBuf {
+        self.dir.join("gateway")
+    }
+
+    /// What its image is built from.
+    #[must_use]
+    pub fn image(&self) -> PathBuf {
+        self.dir.join("image")
     }
 
     /// What the collecting sandbox hands out.

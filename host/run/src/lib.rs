@@ -4,8 +4,8 @@
 //! - [`dispatcher`] claims what is due and hands each task to a run; at the start it takes over the runs of the
 //!   daemon before.
 //! - [`steps`] is one run: prepare, execute, collect, verify. Each is a function of values to values whose output is a
-//!   row in the store, so that an unfinished one is simply done again. [`prompt`], [`workspace`] and [`git`] are what
-//!   they are made of.
+//!   row in the store, so that an unfinished one is simply done again. [`prompt`], [`workspace`], [`image`], [`session`]
+//!   and [`git`] are what they are made of.
 //! - [`outbox`] carries out what was decided: pushes, changes, and what [`notices`] makes of events.
 //! - [`review`] watches changes until they are merged or closed; [`maintenance`] removes what belongs to nobody.
 //! - [`handle`] is what people can do, [`reading`] what plugins may read.
@@ -19,6 +19,7 @@ mod disk;
 mod dispatcher;
 mod git;
 mod handle;
+mod image;
 mod intake;
 mod layout;
 mod maintenance;
@@ -30,13 +31,17 @@ mod ranking;
 mod reading;
 mod review;
 mod service;
+mod session;
 mod steps;
 mod workspace;
 
 pub use clock::Clock;
 pub use git::Author;
 pub use handle::{Handle, Refusal};
+pub use image::is_built;
 pub use layout::Layout;
-pub use options::{Agent, Analyzer, Notifier, Options, Repository, Sandboxes, Source, Timeouts};
+pub use options::{
+    Agent, Analyzer, Notifier, Options, Repository, Sandboxes, ServiceContainer, Source, Timeouts, Tool, Toolbox,
+};
 pub use reading::{Known, Reading};
 pub use service::{Error, Service, StopMode};

@@ -1,14 +1,22 @@
 //! Keeps order: what belongs to no task that needs it goes.
 //!
 //! A sandbox belongs to the running task and run that its labels name; a run's folder to a running task's newest run, or
-//! to one whose change is yet to be pushed. Everything else of this instance is removed, at the start and from time to
+//! to one whose change is yet to be pushed; a conversation to a task that may go on with it. Everything else of this instance is removed, at the start and from time to
 //! time. Only this instance's own things are ever touched.
 
-use crate::{Repository, git::Mirror, layout::RunLayout, notices, service::Runtime, steps::io_failure, workspace};
+use crate::{
+    Repository, disk,
+    git::Mirror,
+    layout::RunLayout,
+    notices,
+    service::Runtime,
+    steps::{NETWORK, Phase, io_failure},
+    workspace,
+};
 use agentd_executor::{Error as ExecutorError, Executor, Kind, Listed, spool};
 use agentd_store::{Error, RunKey, TaskRow};
-use agentd_task::{On, Status};
-use std::{io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
+use agentd_task::{On, Status, TaskId};
+use std::{collections::BTreeSet, io, os::unix::fs::DirBuilderExt, path::Path, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 const INTERVAL: Duration = Duration::from_secs(10 * 60);
@@ -75,7 +83,21 @@ async fn sweep(rt: &Runtime) -> Result<Vec<String>, Error> {
     for key in run_folders(rt) {
         problems.extend(tidy(rt, key).await?);
     }
+    for task in kept_for_later(rt) {
+        if !is_done(rt, task).await? {
+            continue;
+        }
+        for folder in [rt.layout.session(task), rt.layout.kept_change(task)] {
+            problems.extend(remove_folder(&folder).err().map(|error| error.to_string()));
+        }
+    }
     Ok(problems)
+}
+
+/// Nobody goes on with its conversation, or with what was sent back: found again, it begins anew.
+async fn is_done(rt: &Runtime, task: TaskId) -> Result<bool, Error> {
+    let row = rt.store.reader().task(task).await?;
+    Ok(row.is_none_or(|it| matches!(it.task.status, Status::Done { .. })))
 }
 
 /// What is there and belongs to nobody, as sentences; removes nothing.
@@ -158,13 +180,24 @@ async fn needed_folder(rt: &Runtime, key: RunKey) -> Result<bool, Error> {
 
 /// The runs that have a folder. What is named otherwise is not agentd's.
 fn run_folders(rt: &Runtime) -> Vec<RunKey> {
-    let Ok(entries) = std::fs::read_dir(rt.layout.runs()) else { return vec![] };
-    let name = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+    let names = names_in(&rt.layout.runs()).into_iter();
     let key = |name: String| {
         let (task, run) = name.split_once('.')?;
         Some(RunKey { task: task.parse().ok()?, run: run.parse().ok()? })
     };
-    entries.filter_map(name).filter_map(key).collect()
+    names.filter_map(key).collect()
+}
+
+/// The tasks of which something is kept that a later run may go on with.
+fn kept_for_later(rt: &Runtime) -> BTreeSet<TaskId> {
+    let names = [rt.layout.sessions(), rt.layout.kept_changes()].map(|it| names_in(&it));
+    names.iter().flatten().filter_map(|it| it.parse().ok()).collect()
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return vec![] };
+    let name = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
+    entries.filter_map(name).collect()
 }
 
 /// After a run's outcome is stored: sandboxes go, the transcript is kept, and of the folder what publishing needs.
@@ -200,7 +233,6 @@ pub(crate) async fn tidy(rt: &Runtime, key: RunKey) -> Result<Option<String>, Er
         if !needed {
             return remove_folder(layout.dir());
         }
-        let control = layout.dir().join("control");
         let parts = [
             layout.overlay(),
             layout.workspace(),
@@ -208,7 +240,9 @@ pub(crate) async fn tidy(rt: &Runtime, key: RunKey) -> Result<Option<String>, Er
             layout.handout(),
             layout.proof(),
             layout.proof_home(),
-            control,
+            layout.image(),
+            layout.gateways(),
+            layout.controls(),
         ];
         parts.iter().try_for_each(|it| remove_folder(it))
     };
@@ -228,12 +262,18 @@ fn keep_transcript(layout: &RunLayout, transcript: &Path) -> io::Result<()> {
 }
 
 /// Everything of a task but its rows.
-pub(crate) fn clean_task(rt: &Runtime, task: agentd_task::TaskId) -> io::Result<usize> {
+pub(crate) fn clean_task(rt: &Runtime, task: TaskId) -> io::Result<usize> {
     let mut removed = 0;
     for key in run_folders(rt).into_iter().filter(|it| it.task == task) {
         workspace::release(&rt.layout.run(key))?;
         remove_folder(rt.layout.run(key).dir())?;
         removed += 1;
+    }
+    for folder in [rt.layout.session(task), rt.layout.kept_change(task)] {
+        if folder.exists() {
+            remove_folder(&folder)?;
+            removed += 1;
+        }
     }
     for run in 1..=1_000 {
         let transcript = rt.layout.transcript(RunKey { task, run });
@@ -247,12 +287,7 @@ pub(crate) fn clean_task(rt: &Runtime, task: agentd_task::TaskId) -> io::Result<
 }
 
 fn remove_folder(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(io::Error::new(error.kind(), io_failure("removing", dir, &error).text))
-        }
-        _ => Ok(()),
-    }
+    disk::remove_folder(dir).map_err(|e| io::Error::new(e.kind(), io_failure("removing", dir, &e).text))
 }
 
 /// Removes what a run worked in, and nothing that tells how it went.
@@ -260,7 +295,15 @@ pub(crate) async fn remove_work(layout: &RunLayout) {
     let layout = layout.clone();
     let work = move || -> io::Result<()> {
         workspace::release(&layout)?;
-        let parts = [layout.overlay(), layout.workspace(), layout.agent_home(), layout.proof(), layout.proof_home()];
+        let parts = [
+            layout.overlay(),
+            layout.workspace(),
+            layout.agent_home(),
+            layout.image(),
+            layout.handout(),
+            layout.proof(),
+            layout.proof_home(),
+        ];
         parts.iter().try_for_each(|it| remove_folder(it))
     };
     match tokio::task::spawn_blocking(work).await {
@@ -279,10 +322,16 @@ pub(crate) async fn remove_sandboxes(rt: &Runtime, key: RunKey, repository: &Rep
     }
 }
 
-/// Ends and removes the sandboxes of a run but the agent's own.
-pub(crate) async fn remove_helpers(rt: &Runtime, key: RunKey, repository: &Repository) -> Result<(), ExecutorError> {
+/// Ends and removes the sandboxes of a run but the agent's own and, where that goes on, what belongs to its network.
+pub(crate) async fn remove_helpers(
+    rt: &Runtime,
+    key: RunKey,
+    repository: &Repository,
+    agent_goes_on: bool,
+) -> Result<(), ExecutorError> {
     let listed = repository.executor.list().await?;
-    for it in listed.iter().filter(|it| key_of(it) == Some(key) && !is_agent(it)) {
+    let kept = |it: &Listed| is_agent(it) || agent_goes_on && is_beside_agent(it);
+    for it in listed.iter().filter(|it| key_of(it) == Some(key) && !kept(it)) {
         repository.executor.remove(&it.name, &control_of(rt, it)).await?;
     }
     Ok(())
@@ -302,12 +351,19 @@ fn is_agent(listed: &Listed) -> bool {
     listed.labels.iter().any(|(name, value)| name == "agentd.sandbox" && value == "agent")
 }
 
-/// Freezes the agent's sandbox, so that the next daemon goes on with it. Other sandboxes are done again from their
-/// start, and go.
+/// It holds the agent's network, or is a service in it.
+fn is_beside_agent(listed: &Listed) -> bool {
+    listed.labels.iter().any(|(name, value)| name == NETWORK && value == Phase::Work.word())
+}
+
+/// Freezes the agent's sandbox and those beside it, so that the next daemon goes on with them. Other sandboxes are done
+/// again from their start, and go.
 pub(crate) async fn pause_sandboxes(rt: &Runtime, key: RunKey, repository: &Repository) {
-    for it in sandboxes(key, repository).await {
+    let all = sandboxes(key, repository).await;
+    let agent_goes_on = all.iter().any(|it| is_agent(it) && it.running);
+    for it in all {
         let control = control_of(rt, &it);
-        let done = match is_agent(&it) {
+        let done = match is_agent(&it) || agent_goes_on && is_beside_agent(&it) {
             true if it.running => repository.executor.pause(&it.name, &control).await,
             true => Ok(()),
             false => repository.executor.remove(&it.name, &control).await,

@@ -175,7 +175,7 @@ pub(crate) fn update(rt: &Runtime, notice: &Notice, task: agentd_plugin::wit::wo
     task_source::Update {
         id: notice.id.clone(),
         former_state: details["former"].as_str().unwrap_or_default().into(),
-        text: Some(event.text.clone()).filter(|it| !it.is_empty()),
+        text: details["answer"].as_str().map(str::to_owned).or(Some(event.text.clone())).filter(|it| !it.is_empty()),
         reply_to: None,
         marker: format!("<!-- agentd {} {mark} -->", task.id),
         at: contract::timestamp(event.at),

@@ -4,11 +4,17 @@ use crate::{Author, Clock, Layout};
 use agentd_egress::secret::SecretScan;
 use agentd_executor::{Executor, Limits as SandboxLimits};
 use agentd_forge::Forge;
-use agentd_plugin::Entry;
+use agentd_gateway::{Gateway, registry::Registry};
+use agentd_plugin::{Entry, wit::agent::Requirements};
 use agentd_store::Store;
 use agentd_task::{Limits, Mode};
 use globset::GlobSet;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Everything that tasks are moved with.
 pub struct Options {
@@ -27,6 +33,10 @@ pub struct Options {
     pub notifiers: Vec<Notifier>,
     pub repositories: BTreeMap<String, Repository>,
     pub sandboxes: Sandboxes,
+    /// The way out of sandboxes.
+    pub gateway: Gateway,
+    /// Where agents' programs are.
+    pub toolbox: Arc<dyn Toolbox>,
     pub secrets: Arc<SecretScan>,
     /// On every commit, whatever the agent wrote.
     pub author: Author,
@@ -42,6 +52,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For each gate, and for setup.
     pub gate: Duration,
+    /// For a service until it is ready.
+    pub service: Duration,
     /// For collecting.
     pub collect: Duration,
 }
@@ -67,6 +79,43 @@ pub struct Analyzer {
 
 pub struct Agent {
     pub entry: Entry,
+    /// The model to ask for; none: the plugin's settings say, or the agent itself.
+    pub model: Option<String>,
+    /// The ways to models that it gets.
+    pub endpoints: Vec<agentd_gateway::Model>,
+    /// Why a model that it cannot work without has nobody's key, and what to do.
+    pub no_model: Option<String>,
+    /// What has to be in its sandbox.
+    pub needs: Requirements,
+}
+
+/// Programs that were installed for agents, to be mounted into sandboxes.
+pub trait Toolbox: Send + Sync {
+    /// Those of the requirements that are for this machine.
+    ///
+    /// # Errors
+    /// A sentence that says which one is missing, and what to do.
+    fn tools(&self, needs: &Requirements) -> Result<Vec<Tool>, String>;
+}
+
+/// An installed program.
+#[derive(Clone, Debug)]
+pub struct Tool {
+    pub name: String,
+    /// The folder on this machine that has it in `bin/`.
+    pub folder: PathBuf,
+}
+
+/// A container that a repository's tests and agents need beside them, as it is configured. Each network of each run gets
+/// one of its own, which then is an [`agentd_executor::Service`]: with a name, labels, limits and a place.
+#[derive(Clone, Debug)]
+pub struct ServiceContainer {
+    pub image: String,
+    pub env: Vec<(String, String)>,
+    /// Empty: the image's own.
+    pub command: Vec<String>,
+    /// A shell command in it that ends with 0 once it is ready.
+    pub ready: Option<String>,
 }
 
 /// A use of a notifier plugin.
@@ -84,7 +133,13 @@ pub struct Repository {
     pub executor: Arc<dyn Executor>,
     /// None: the forge's default branch.
     pub base: Option<String>,
+    /// A name, or `dockerfile`, `dockerfile:STAGE`, `devcontainer`.
     pub image: String,
+    pub services: Vec<ServiceContainer>,
+    /// Package registries that its sandboxes may read.
+    pub registries: BTreeSet<Registry>,
+    /// `host:port`: unfiltered ways out.
+    pub tunnels: Vec<String>,
     /// A shell command, run in the workspace before the agent and before the gates.
     pub setup: Option<String>,
     /// Shell commands.
@@ -100,6 +155,8 @@ pub struct Repository {
 pub struct Sandboxes {
     /// The program that is PID 1 in the sandbox.
     pub init: PathBuf,
+    /// An image with nothing in it, for sandboxes that only hold a network.
+    pub empty_image: String,
     pub limits: SandboxLimits,
     /// Bytes that an agent may have written in its checkout and its home together, as the watch sees it now and then.
     pub disk: u64,

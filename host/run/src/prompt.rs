@@ -26,9 +26,20 @@ pub(crate) struct Rendered {
     pub(crate) prompt: String,
 }
 
+/// What an agent starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// The base branch, with nothing done yet.
+    Base,
+    /// The work of an earlier run, which it knows nothing of.
+    Branch,
+    /// Its own conversation, with the work that it did.
+    Conversation,
+}
+
 /// The prompt of a run.
-pub(crate) async fn render(run: &Run, base: &str, agent: &str) -> Result<Rendered, Stop> {
-    let request = request(run, base).await?;
+pub(crate) async fn render(run: &Run, base: &str, agent: &str, from: From) -> Result<Rendered, Stop> {
+    let request = request(run, base, from).await?;
     let unsupported = |error: &CallError| matches!(error, CallError::Plugin(common::Error::Unsupported(_)));
     let mut answer = run.rt.prompts.render(request.clone()).await;
     if answer.as_ref().is_err_and(unsupported) {
@@ -45,10 +56,10 @@ pub(crate) async fn render(run: &Run, base: &str, agent: &str) -> Result<Rendere
     Ok(Rendered { system: Some(system), prompt: join(&prompt.parts) })
 }
 
-async fn request(run: &Run, base: &str) -> Result<Request, Stop> {
+async fn request(run: &Run, base: &str, from: From) -> Result<Request, Stop> {
     let row = &run.row;
     let remarks = run.rt.store.reader().remarks(run.key.task).await?;
-    let feedback = remarks.into_iter().enumerate().map(|(number, it)| work::Comment {
+    let remarks = remarks.into_iter().enumerate().map(|(number, it)| work::Comment {
         id: format!("{}-{number}", run.key.task),
         author: work::Person { login: it.author, name: None, bot: false, extra: vec![] },
         body: it.body,
@@ -60,18 +71,23 @@ async fn request(run: &Run, base: &str) -> Result<Request, Stop> {
         extra: vec![],
     });
     let workspace = crate::steps::workspace_inside(run);
+    // Where no work is there to speak of, what people said about it belongs to what is to be done.
+    let (purpose, comments, feedback) = match from {
+        From::Base => ("execute", remarks.collect(), vec![]),
+        From::Branch | From::Conversation => (ranking::purpose(row.task.purpose), vec![], remarks.collect()),
+    };
     Ok(Request {
-        purpose: ranking::purpose(row.task.purpose).into(),
+        purpose: purpose.into(),
         task: contract::task(row, None),
         body: row.body.clone(),
-        comments: vec![],
+        comments,
         instructions: row.instructions.clone(),
         locations: vec![],
-        feedback: feedback.collect(),
+        feedback,
         failures: vec![],
         run: row.task.run,
         runs_left: 0,
-        resumed: false,
+        resumed: from == From::Conversation,
         last_answer: row.answer.clone(),
         workspace,
         branch: row.branch.clone(),

@@ -3,10 +3,11 @@
 use crate::{
     Clock, Handle, Layout, Options, Repository, Sandboxes, Timeouts, analysis, dispatcher, intake, maintenance,
     notices,
-    options::{Agent, Notifier},
+    options::{Agent, Notifier, Toolbox},
     outbox, review,
 };
 use agentd_egress::secret::SecretScan;
+use agentd_gateway::Gateway;
 use agentd_plugin::Entry;
 use agentd_store::{RunKey, Store};
 use agentd_task::{Limits, TaskId};
@@ -45,6 +46,8 @@ pub(crate) struct Runtime {
     pub(crate) reporters: BTreeMap<String, Entry>,
     pub(crate) repositories: BTreeMap<String, Repository>,
     pub(crate) sandboxes: Sandboxes,
+    pub(crate) gateway: Gateway,
+    pub(crate) toolbox: Arc<dyn Toolbox>,
     pub(crate) secrets: Arc<SecretScan>,
     pub(crate) author: crate::Author,
     pub(crate) review_interval: Duration,
@@ -140,6 +143,8 @@ impl Service {
             reporters,
             repositories: options.repositories,
             sandboxes: options.sandboxes,
+            gateway: options.gateway,
+            toolbox: options.toolbox,
             secrets: options.secrets,
             author: options.author,
             review_interval: options.review_interval,

@@ -9,6 +9,7 @@
 
 pub(crate) mod collect;
 pub(crate) mod execute;
+mod network;
 pub(crate) mod prepare;
 mod publish;
 mod sandbox;
@@ -17,6 +18,7 @@ mod spoken;
 mod verdict;
 pub(crate) mod verify;
 
+pub(crate) use network::{NETWORK, Networks, Phase};
 pub(crate) use publish::{Publication, effects, publication};
 pub(crate) use sandbox::{blocking, empty_dir, give_to_agent, io_failure, mirror_objects};
 pub(crate) use settle::after_a_fault;
@@ -27,11 +29,11 @@ use crate::{
     maintenance,
     service::{Runtime, StopMode},
 };
-use agentd_store::{Begun, NewEvent, RunKey, TaskRow};
-use agentd_task::{Failure, Reason, Severity, Step};
+use agentd_store::{Begun, NewEvent, RunKey, SessionNote, TaskRow};
+use agentd_task::{Failure, Millis, Reason, Severity, Step};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio_util::sync::CancellationToken;
 
 /// Why a run does not go on.
@@ -42,6 +44,9 @@ pub(crate) enum Stop {
     /// An operator has to mend something first.
     #[error("{0}")]
     Stuck(String),
+    /// A limit on use is reached, until then if that is known.
+    #[error("{0}")]
+    Limited(Failure, Option<Millis>),
     #[error("cancelled")]
     Cancelled,
     #[error("the daemon stops")]
@@ -65,8 +70,20 @@ impl From<agentd_executor::Error> for Stop {
 /// How a run ended well.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    Changed { publication: Box<Publication>, ask: Option<String>, session: Option<String> },
-    Answered { answer: String, session: Option<String> },
+    Changed {
+        publication: Box<Publication>,
+        ask: Option<String>,
+        session: SessionNote,
+    },
+    Answered {
+        answer: String,
+        session: SessionNote,
+    },
+    /// The agent says that there is nothing to do.
+    NothingToDo {
+        answer: String,
+        session: SessionNote,
+    },
 }
 
 /// One run, and what it works with.
@@ -76,6 +93,9 @@ pub(crate) struct Run {
     pub(crate) key: RunKey,
     pub(crate) repository: Repository,
     pub(crate) layout: RunLayout,
+    pub(crate) networks: Networks,
+    /// The image of its sandboxes, once that is known.
+    pub(crate) image: OnceLock<String>,
 }
 
 /// Runs a claimed or adopted task to the end of its run, and stores what came of it.
@@ -90,7 +110,8 @@ pub(crate) async fn drive(rt: Arc<Runtime>, row: TaskRow, cancel: CancellationTo
         return;
     };
     let layout = rt.layout.run(key);
-    let run = Run { rt, row, key, repository, layout };
+    let (networks, image) = (Networks::default(), OnceLock::new());
+    let run = Run { rt, row, key, repository, layout, networks, image };
     let ended = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Stop::Cancelled),
@@ -105,15 +126,23 @@ impl Run {
         maintenance::remove_older(&self.rt, self.key, &self.repository).await?;
         let asked = prepare::Asked::of(self);
         let prepared = self.step(Step::Prepare, &asked, || prepare::prepare(self, &asked)).await?;
+        self.image.get_or_init(|| prepared.image.clone());
         let executed = self.step(Step::Execute, &prepared.hash(), || execute::execute(self, &prepared)).await?;
+        self.close_network(Phase::Work).await?;
         let work = (prepared.hash(), &executed);
         let collected = self.step(Step::Collect, &work, || collect::collect(self, &prepared, &executed)).await?;
+        let session = executed.note(&prepared);
         let Some(collected) = collected else {
-            return execute::answered(executed);
+            return execute::without_change(executed, session);
         };
         let verified = self.step(Step::Verify, &collected, || verify::verify(self, &collected)).await?;
         let publication = Publication::new(&self.row, self.key, &prepared, &executed, &collected, &verified);
-        Ok(Ended::Changed { publication: Box::new(publication), ask: verified.ask, session: executed.session })
+        Ok(Ended::Changed { publication: Box::new(publication), ask: verified.ask, session })
+    }
+
+    /// The image of its sandboxes.
+    pub(crate) fn image(&self) -> String {
+        self.image.get().cloned().unwrap_or_else(|| self.repository.image.clone())
     }
 
     /// Does a step, or takes what it gave when it was done before the daemon died.
@@ -128,7 +157,7 @@ impl Run {
         let begun = self.rt.store.begin_step(self.key, step, hash, self.rt.clock.now()).await?;
         if matches!(begun, Begun::Again) {
             // What the daemon before had begun for this step may still work on the same files.
-            maintenance::remove_helpers(&self.rt, self.key, &self.repository).await?;
+            maintenance::remove_helpers(&self.rt, self.key, &self.repository, step == Step::Execute).await?;
         }
         // What cannot be read was written by another version of agentd: the step is done again.
         if let Begun::Finished(output) = begun

@@ -8,7 +8,7 @@
 //! - A mount is undone before its folder is removed, and made again when a reboot has taken it away.
 
 use crate::{
-    git::{Checkout, Mirror, refresh_index},
+    git::{Checkout, Mirror, Quarantine, refresh_index},
     layout::RunLayout,
     steps::{Run, Stop, blocking, empty_dir, give_to_agent, io_failure, mirror_objects},
 };
@@ -25,14 +25,15 @@ const ENGINE_PID: &str = "/run/docker.pid";
 /// Templates that are kept for each repository, beside those in use.
 const TEMPLATES_KEPT: usize = 2;
 
-/// Makes the run's workspace at a commit, on the task's branch.
-pub(crate) async fn make(run: &Run, mirror: &Mirror, commit: &str) -> Result<(), Stop> {
+/// Makes the run's workspace at a commit, on the task's branch. `kept`: the repository that has the commit, where that is
+/// not the mirror.
+pub(crate) async fn make(run: &Run, mirror: &Mirror, kept: Option<&Quarantine>, commit: &str) -> Result<(), Stop> {
     let workspace = run.layout.workspace();
     release(&run.layout).map_err(|e| io_failure("unmounting", &workspace, &e))?;
     for dir in [run.layout.overlay(), workspace.clone(), run.layout.agent_home()] {
         empty_dir(&dir).await?;
     }
-    if may_mount(run) {
+    if kept.is_none() && may_mount(run) {
         match overlaid(run, mirror, commit).await {
             Ok(()) => return give_to_agent(run, &[run.layout.agent_home()]).await,
             Err(error) => tracing::debug!(task.id = %run.key.task, %error, "No overlay, the workspace is checked out"),
@@ -47,7 +48,10 @@ pub(crate) async fn make(run: &Run, mirror: &Mirror, commit: &str) -> Result<(),
         branch: Some(run.row.branch.clone()),
         objects_inside: mirror_objects(run, mirror),
     };
-    mirror.checkout(&checkout).await?;
+    match kept {
+        Some(kept) => kept.checkout(&checkout).await?,
+        None => mirror.checkout(&checkout).await?,
+    }
     give_to_agent(run, &[workspace, run.layout.agent_home()]).await
 }
 

@@ -6,6 +6,7 @@ use crate::{
 };
 use agentd_task::{Event, Millis, On, Outcome, Queued, Severity, Status, Task, TaskId};
 use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// What is stored in the same transaction as a task's new status.
@@ -20,9 +21,28 @@ pub struct With {
     /// What has to be done outside now. A key that exists already is an error: each is decided once.
     pub effects: Vec<NewEffect>,
     pub change: Option<Change>,
-    pub session: Option<String>,
+    pub session: SessionNote,
     pub answer: Option<String>,
     pub remark: Option<Remark>,
+}
+
+/// The conversation that a later run of a task may go on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The agent's name: another one cannot go on with it.
+    pub agent: String,
+    pub id: String,
+}
+
+/// What is to be known of a task's conversation from now on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SessionNote {
+    /// As before.
+    #[default]
+    Same,
+    Kept(Session),
+    /// There is none to go on with.
+    Lost,
 }
 
 impl Store {
@@ -78,9 +98,14 @@ fn attach(conn: &Connection, task: &Task, with: &With, now: Millis) -> Result<()
     if let Some(change) = &with.change {
         change::write(conn, task.id, change)?;
     }
-    if let Some(session) = &with.session {
-        conn.prepare_cached("UPDATE task SET session = ?2 WHERE id = ?1")
-            .and_then(|mut update| update.execute((task.id.0, session)))
+    let session = match &with.session {
+        SessionNote::Same => None,
+        SessionNote::Kept(it) => Some((Some(&it.id), Some(&it.agent))),
+        SessionNote::Lost => Some((None, None)),
+    };
+    if let Some((id, agent)) = session {
+        conn.prepare_cached("UPDATE task SET session = ?2, session_agent = ?3 WHERE id = ?1")
+            .and_then(|mut update| update.execute((task.id.0, id, agent)))
             .map_err(store("writing a session"))?;
     }
     if let Some(answer) = &with.answer {
@@ -172,6 +197,7 @@ fn sentence(status: &Status) -> &'static str {
         Status::Queued { reason: Queued::New, .. } => "is queued",
         Status::Queued { reason: Queued::Retry, .. } => "failed and is tried again",
         Status::Queued { reason: Queued::Interrupted, .. } => "was interrupted and is queued again",
+        Status::Queued { reason: Queued::Limited, .. } => "goes on when a limit is over",
         Status::Queued { reason: Queued::Feedback, .. } => "is queued to take up what people said",
         Status::Running { cancel: false, .. } => "runs",
         Status::Running { cancel: true, .. } => "was told to end",
@@ -180,7 +206,9 @@ fn sentence(status: &Status) -> &'static str {
         Status::Waiting { on: On::Start } => "waits for a person to start it",
         Status::Waiting { on: On::Approval } => "waits for a person to see its change",
         Status::Waiting { on: On::Operator } => "waits for an operator",
+        Status::Waiting { on: On::Confirmation } => "waits for a person to say that there is nothing to do",
         Status::Done { outcome: Outcome::Change } => "is done, its change merged",
+        Status::Done { outcome: Outcome::NothingToDo } => "is done: there was nothing to do",
         Status::Done { outcome: Outcome::Answer } => "is done, with an answer",
         Status::Failed { .. } => "failed",
         Status::Cancelled => "is cancelled",

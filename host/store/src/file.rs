@@ -11,7 +11,7 @@ use std::{fs::File, io::Read, path::Path, time::Duration};
 /// `agtd`: tells agentd's databases from others.
 const APPLICATION_ID: i64 = 0x6167_7464;
 /// Each brings the database one version further.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 /// The version this program reads and writes.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -100,7 +100,16 @@ fn tune(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Each version in a transaction of its own: a crash leaves the old one or the new one.
+///
+/// Foreign keys are looked at when a version is there and not before: a table that is made anew is gone for a moment.
 fn migrate(conn: &mut Connection, now: Millis) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "foreign_keys", false)?;
+    let migrated = migrate_all(conn, now);
+    conn.pragma_update(None, "foreign_keys", true)?;
+    migrated
+}
+
+fn migrate_all(conn: &mut Connection, now: Millis) -> rusqlite::Result<()> {
     loop {
         let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -108,6 +117,10 @@ fn migrate(conn: &mut Connection, now: Millis) -> rusqlite::Result<()> {
             return Ok(());
         };
         tx.execute_batch(script)?;
+        if tx.prepare("PRAGMA foreign_key_check")?.exists(())? {
+            let text = format!("rows of version {version} refer to rows that are not there");
+            return Err(rusqlite::Error::ToSqlConversionFailure(text.into()));
+        }
         tx.pragma_update(None, "user_version", version + 1)?;
         if version == 0 {
             tx.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -27,15 +27,17 @@ mod change;
 mod event;
 mod instance;
 mod kv;
+mod ledger;
 mod outbox;
 mod run;
 
-pub use apply::With;
+pub use apply::{Session, SessionNote, With};
 pub use change::{Change, Remark};
 pub use claim::{Score, Staged};
 pub use error::{Error, Fault};
 pub use event::NewEvent;
 pub use intake::{Intake, Taken};
+pub use ledger::{ModelCall, Spent, Usage};
 pub use outbox::{Effect, EffectFilter, NewEffect};
 pub use reader::Reader;
 pub use run::{Begun, RunKey, RunRow, StepRow};

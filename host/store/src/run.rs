@@ -194,6 +194,8 @@ fn word(event: &Event) -> &'static str {
         Event::Verified { .. } => "verified",
         Event::Answered { .. } => "answered",
         Event::Failed { .. } => "failed",
+        Event::NothingToDo { .. } => "nothing-to-do",
+        Event::Parked { .. } => "parked",
         Event::Stuck { .. } => "stuck",
         Event::Interrupted { .. } => "interrupted",
         _ => "cancelled",

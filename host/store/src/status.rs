@@ -163,12 +163,15 @@ fn queued_word(reason: Queued) -> &'static str {
         Queued::New => "new",
         Queued::Retry => "retry",
         Queued::Interrupted => "interrupted",
+        Queued::Limited => "limited",
         Queued::Feedback => "feedback",
     }
 }
 
 fn queued_of(text: &str) -> Option<Queued> {
-    [Queued::New, Queued::Retry, Queued::Interrupted, Queued::Feedback].into_iter().find(|it| queued_word(*it) == text)
+    [Queued::New, Queued::Retry, Queued::Interrupted, Queued::Feedback, Queued::Limited]
+        .into_iter()
+        .find(|it| queued_word(*it) == text)
 }
 
 fn on_word(on: On) -> &'static str {
@@ -176,22 +179,24 @@ fn on_word(on: On) -> &'static str {
         On::Start => "start",
         On::Approval => "approval",
         On::Operator => "operator",
+        On::Confirmation => "confirmation",
     }
 }
 
 fn on_of(text: &str) -> Option<On> {
-    [On::Start, On::Approval, On::Operator].into_iter().find(|it| on_word(*it) == text)
+    [On::Start, On::Approval, On::Operator, On::Confirmation].into_iter().find(|it| on_word(*it) == text)
 }
 
 fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Change => "change",
         Outcome::Answer => "answer",
+        Outcome::NothingToDo => "nothing-to-do",
     }
 }
 
 fn outcome_of(text: &str) -> Option<Outcome> {
-    [Outcome::Change, Outcome::Answer].into_iter().find(|it| outcome_word(*it) == text)
+    [Outcome::Change, Outcome::Answer, Outcome::NothingToDo].into_iter().find(|it| outcome_word(*it) == text)
 }
 
 fn unreadable(column: &str, text: &str) -> rusqlite::Error {

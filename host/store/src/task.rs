@@ -1,6 +1,6 @@
 //! Tasks as people and other rooms see them.
 
-use crate::{Error, Reader, error::store, status};
+use crate::{Error, Reader, Session, error::store, status};
 use agentd_task::{Millis, On, Queued, RunNumber, Status, Task, TaskId};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
@@ -32,7 +32,7 @@ pub struct TaskRow {
     pub score: f64,
     pub score_reason: String,
     /// The agent's own conversation, to be resumed.
-    pub session: Option<String>,
+    pub session: Option<Session>,
     pub answer: Option<String>,
     pub created_at: Millis,
     pub changed_at: Millis,
@@ -208,7 +208,10 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
         agent: row.get("agent")?,
         score: row.get("score")?,
         score_reason: row.get("score_reason")?,
-        session: row.get("session")?,
+        session: match (row.get("session_agent")?, row.get("session")?) {
+            (Some(agent), Some(id)) => Some(Session { agent, id }),
+            _ => None,
+        },
         answer: row.get("answer")?,
         created_at: row.get("created_at")?,
         changed_at: row.get("changed_at")?,
@@ -243,6 +246,7 @@ impl Why<'_> {
                         with_note(&format!("retries at {}", self.row.get::<_, String>("due_text")?), &note)
                     }
                     Queued::Interrupted => format!("was interrupted and goes on; {when}"),
+                    Queued::Limited => with_note(&format!("waits for a limit to be over; {when}"), &note),
                     Queued::Feedback => format!("takes up what people said; {when}"),
                 }
             }
@@ -259,6 +263,13 @@ impl Why<'_> {
                 format!("waits for a person to see its change: agentd task approve {}", self.task.id)
             }
             Status::Waiting { on: On::Operator } => with_note("waits for an operator to put something right", &note),
+            Status::Waiting { on: On::Confirmation } => {
+                format!(
+                    "the agent found nothing to do; a person says whether that is so: agentd task approve {}",
+                    self.task.id
+                )
+            }
+            Status::Done { outcome: agentd_task::Outcome::NothingToDo } => "there was nothing to do".into(),
             Status::Done { outcome: agentd_task::Outcome::Change } => "its change was merged".into(),
             Status::Done { outcome: agentd_task::Outcome::Answer } => "the agent answered and changed nothing".into(),
             Status::Failed { failure } => failure.to_string(),

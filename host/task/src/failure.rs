@@ -13,6 +13,12 @@ pub enum Class {
     Transient,
     /// Trying the same again would end the same way.
     Permanent,
+    /// A person has to put something right first: the task waits for that, and no try is charged.
+    Operator,
+    /// A limit on use is reached: it goes on when that is over, and no try is charged.
+    Limited,
+    /// The conversation to go on with is not there: tried again at once with a new one, and no try is charged.
+    Fresh,
 }
 
 macro_rules! reasons {
@@ -54,8 +60,36 @@ reasons! {
     EmptyOutput = "empty-output", Permanent;
     /// The agent's adapter judged it a failure.
     Agent = "agent", Permanent;
-    /// The way to the model failed: try again.
+    /// The model cannot be reached.
     Unreachable = "unreachable", Transient;
+    /// The provider is overloaded and said so.
+    Overloaded = "model-overloaded", Transient;
+    /// The provider answered with an error of its own.
+    ModelError = "model-error", Transient;
+    /// No answer of the model began in time.
+    ModelSilent = "model-silent", Transient;
+    /// An answer of the model stopped in the middle and did not go on.
+    ModelStalled = "model-stalled", Transient;
+    /// An answer of the model was cut off.
+    ModelCut = "model-cut", Transient;
+    /// The provider refused the key.
+    Unauthorized = "unauthorized", Operator;
+    /// A usage limit of the provider's is reached.
+    RateLimited = "rate-limited", Limited;
+    /// What a run or a task may cost is spent.
+    Budget = "budget", Operator;
+    /// What all tasks together may cost in a day is spent.
+    DayBudget = "day-budget", Limited;
+    /// The model declined to do this.
+    Declined = "model-declined", Permanent;
+    /// The model's answers were longer than it may write.
+    TokenLimit = "token-limit", Permanent;
+    /// It took as many turns as it may.
+    TurnLimit = "turn-limit", Permanent;
+    /// The conversation that it should go on with is not there.
+    SessionLost = "session-lost", Fresh;
+    /// The conversation that it should go on with cannot go on.
+    SessionBroken = "session-broken", Transient;
     /// The container could not be made or started.
     StartFailed = "start-failed", Transient;
     /// The image, the program or the configuration of the sandbox does not work.
@@ -72,6 +106,10 @@ reasons! {
     Fetch = "fetch-failed", Transient;
     /// The repository has no commit, the base branch does not exist, or it needs what agentd does not do.
     Repository = "repository", Permanent;
+    /// The sandbox's image cannot be built or had.
+    Image = "image", Permanent;
+    /// A service did not become ready.
+    Service = "service-failed", Permanent;
     /// The setup command failed.
     Setup = "setup-failed", Permanent;
     /// The prompt could not be rendered.
@@ -123,7 +161,7 @@ impl Failure {
 pub fn retry_pause(reason: Reason, failed_before: u32) -> Option<i64> {
     match reason.class() {
         Class::Transient => RETRY_PAUSES_MS.get(failed_before as usize).copied(),
-        Class::Permanent => None,
+        Class::Permanent | Class::Operator | Class::Limited | Class::Fresh => None,
     }
 }
 

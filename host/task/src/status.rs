@@ -15,6 +15,8 @@ pub enum Queued {
     Interrupted,
     /// People said something about its change.
     Feedback,
+    /// A limit on use is reached: it goes on when that is over.
+    Limited,
 }
 
 /// What a task waits for, without a container and without a slot.
@@ -27,6 +29,8 @@ pub enum On {
     Approval,
     /// A person has to put something right: the prompt, the agent's settings, the repository's route.
     Operator,
+    /// The agent says that there is nothing to do: a person has to say whether that is so.
+    Confirmation,
 }
 
 /// How a task ended well.
@@ -37,6 +41,8 @@ pub enum Outcome {
     Change,
     /// The agent answered and changed nothing.
     Answer,
+    /// There was nothing to do, and a person said so too.
+    NothingToDo,
 }
 
 /// What a run is for.
@@ -102,6 +108,10 @@ pub enum Event {
     Verified { run: RunNumber, ask: bool },
     /// Its run ended well without a change; `in_review`: it has one from an earlier run, which stays what it is.
     Answered { run: RunNumber, in_review: bool },
+    /// Its run found nothing to do; `in_review`: as with an answer.
+    NothingToDo { run: RunNumber, in_review: bool },
+    /// Its run cannot go on before `until`; costs no try.
+    Parked { run: RunNumber, until: Millis },
     /// Its run failed.
     Failed { run: RunNumber, failure: Failure, now: Millis },
     /// Its run cannot go on before an operator mends something; costs no try.
@@ -197,7 +207,15 @@ impl Task {
             (S::Running { .. }, E::Answered { run, in_review: false }) if mine(*run) => {
                 S::Done { outcome: Outcome::Answer }
             }
-            (S::Running { cancel: false, .. }, E::Answered { run, in_review: true }) if mine(*run) => S::InReview,
+            (S::Running { cancel: false, .. }, E::Answered { run, .. }) if mine(*run) => S::InReview,
+            (S::Running { cancel: false, .. }, E::NothingToDo { run, in_review }) if mine(*run) => match in_review {
+                true => S::InReview,
+                false => S::Waiting { on: On::Confirmation },
+            },
+            (S::Running { cancel, .. }, E::Parked { run, until }) if mine(*run) => match cancel {
+                true => S::Cancelled,
+                false => S::Queued { due: *until, reason: Queued::Limited },
+            },
             (S::Running { cancel: false, .. }, E::Stuck { run }) if mine(*run) => S::Waiting { on: On::Operator },
             (S::Running { cancel, .. }, E::Failed { run, failure, now }) if mine(*run) => {
                 next.failures += 1;
@@ -214,12 +232,15 @@ impl Task {
             (S::Running { cancel: true, .. }, E::Ended { run }) if mine(*run) => S::Cancelled,
             (S::Running { step, .. }, E::Cancelled) => S::Running { step: *step, cancel: true },
             (S::Waiting { on: On::Approval }, E::Approved) => S::Publishing,
+            (S::Waiting { on: On::Confirmation }, E::Approved) => S::Done { outcome: Outcome::NothingToDo },
             (S::Publishing, E::Published) => S::InReview,
             (S::Publishing, E::PublishFailed { failure }) => S::Failed { failure: failure.clone() },
             // A run that takes up remarks may fail while the change of the run before is still open.
             (S::InReview | S::Failed { .. }, E::Merged) => S::Done { outcome: Outcome::Change },
-            (S::InReview | S::Failed { .. } | S::Waiting { on: On::Approval }, E::Closed) => S::Cancelled,
-            (S::InReview | S::Waiting { on: On::Approval }, E::Remarked { now }) => {
+            (S::InReview | S::Failed { .. } | S::Waiting { on: On::Approval | On::Confirmation }, E::Closed) => {
+                S::Cancelled
+            }
+            (S::InReview | S::Waiting { on: On::Approval | On::Confirmation }, E::Remarked { now }) => {
                 next.purpose = Purpose::Feedback;
                 next.failures = 0;
                 S::Queued { due: *now, reason: Queued::Feedback }
@@ -253,11 +274,13 @@ impl Event {
             Event::Stepped { .. }
             | Event::Verified { .. }
             | Event::Answered { .. }
+            | Event::NothingToDo { .. }
+            | Event::Parked { .. }
             | Event::Failed { .. }
             | Event::Stuck { .. }
             | Event::Interrupted { .. }
             | Event::Ended { .. } => "that run is over, or was told to end",
-            Event::Approved => "only a change that waits for approval can be approved",
+            Event::Approved => "only what waits for approval can be approved",
             Event::Published | Event::PublishFailed { .. } => "nothing of it is being published",
             Event::Merged => "only a change in review can be merged",
             Event::Closed => "only a change that waits or is in review can be rejected",

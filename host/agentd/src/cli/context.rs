@@ -4,7 +4,7 @@ use super::{
     Global,
     client::{self, Client, with_query},
     exit::Error,
-    print::{Out, Progress},
+    print::{Out, Progress, now},
 };
 use crate::{
     config::{Config, Environment},
@@ -84,7 +84,9 @@ impl Reads {
     pub(crate) async fn status(&self) -> Result<StatusView, Error> {
         match self {
             Reads::Daemon(client) => Ok(client.get("/v1/status").await?),
-            Reads::Store(reader, home) => Ok(query::status(reader, &home.path().display().to_string(), None).await?),
+            Reads::Store(reader, home) => {
+                Ok(query::status(reader, &home.path().display().to_string(), None, now()).await?)
+            }
         }
     }
 

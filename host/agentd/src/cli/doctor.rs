@@ -2,6 +2,7 @@
 //!
 //! Looks only: it makes a file in the home folder and removes it again, and keeps what it compiled for the next start.
 
+mod agents;
 mod engine;
 mod machine;
 mod plugins;
@@ -11,11 +12,14 @@ use super::{
     context::Context,
     exit::Error,
     print::{Out, Paint},
+    rehearsal::Rehearsal,
 };
 use crate::config;
+use agentd_gateway::registry::Registry;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
-/// Check the machine, the configuration, the engine, the plugins and the repositories
+/// Check the machine, the configuration, the engine, the plugins, the agents and the repositories
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  agentd doctor\n  agentd doctor --json | jq '.checks[] | select(.level == \"fail\")'"
@@ -87,7 +91,14 @@ async fn look(context: &Context) -> Vec<Check> {
     checks.push(configuration(&config));
     checks.push(machine::user(&config));
     checks.extend(engine::check(&config).await);
-    checks.extend(plugins::check(&config).await);
+    match Rehearsal::load(&config).await {
+        Ok(rehearsal) => {
+            checks.extend(plugins::check(&rehearsal, &config).await);
+            checks.extend(agents::check(&rehearsal, &config).await);
+        }
+        Err(error) => checks.push(Check::fail("plugins", error.text, error.hint.unwrap_or_default())),
+    }
+    checks.extend(registries(&config));
     checks.extend(repositories::check(&config).await);
     checks
 }
@@ -101,6 +112,19 @@ fn configuration(config: &config::Config) -> Check {
         }
         Some(file) => Check::ok("configuration", format!("{}, mode {}", file.display(), config.mode)),
     }
+}
+
+/// Where packages come from, if some sandbox may read them.
+fn registries(config: &config::Config) -> Option<Check> {
+    let used: BTreeSet<Registry> = config.repositories.values().flat_map(|it| it.egress.iter().copied()).collect();
+    let url = |it: Registry| match it {
+        Registry::Npm => config.registries.npm.as_deref(),
+        Registry::Crates => config.registries.crates.as_deref(),
+        Registry::Pypi => config.registries.pypi.as_deref(),
+    };
+    let shown = used.into_iter().map(|it| format!("{it} ({})", url(it).unwrap_or("the public one")));
+    let shown: Vec<_> = shown.collect();
+    (!shown.is_empty()).then(|| Check::ok("registries", shown.join(", ")))
 }
 
 fn text(out: &Out, checks: &[Check]) -> String {

@@ -1,16 +1,20 @@
 //! The plugins without a daemon: loaded and asked as the daemon would do it, to see whether they work with what the
 //! configuration says.
 //!
+//! What an agent needs and wants is asked here too: neither answer depends on anything outside of it.
+//!
 //! They get nothing: no files, no network, no stored values. What they are asked here needs none of it.
 
 use super::exit::Error;
 use crate::{config::Config, daemon::Shipped};
-use agentd_plugin::{Grants, Host, HttpCall, Options, Plugins, Tree, wit};
+use agentd_plugin::{Grants, Host, HttpCall, Kind, Options, Plugins, Tree, wit};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::{path::PathBuf, sync::Arc};
 use wit::{
+    agent::Requirements,
     common::{Content, Error as Answer},
+    manifest::{ModelWant, Want},
     repository as files,
 };
 
@@ -59,6 +63,27 @@ impl Rehearsal {
             }
         }
         problems
+    }
+
+    /// The names of all plugins that are agents and serve.
+    pub(super) fn agents(&self) -> Vec<String> {
+        let agents = self.plugins.list().into_iter().filter(|it| it.problem.is_none());
+        agents.filter(|it| it.kinds.contains(&Kind::Agent)).map(|it| it.name).collect()
+    }
+
+    /// What has to be in an agent's sandbox.
+    pub(super) async fn needs(&self, agent: &str, plugin: &str, settings: &Value) -> Result<Requirements, Error> {
+        let entry = self.plugins.entry(agent, plugin, settings.clone(), Grants::default()).await;
+        let entry = entry.map_err(|error| Error::usage(format!("the agent {agent}: {error}")))?;
+        entry.needs().await.map_err(|error| Error::work(format!("the agent {agent}: {error}")))
+    }
+
+    /// The models that an agent calls.
+    pub(super) async fn models(&self, plugin: &str, settings: &Value) -> Result<Vec<ModelWant>, Error> {
+        let wants = self.plugins.wants(plugin, settings.clone()).await;
+        let wants = wants.map_err(|error| Error::usage(error.to_string()))?;
+        let model = |want| if let Want::Model(model) = want { Some(model) } else { None };
+        Ok(wants.into_iter().filter_map(model).collect())
     }
 }
 

@@ -5,11 +5,13 @@
 //! `agentd start`.
 
 use super::{
+    agent,
     client::{self, Client},
     context::{Asked, Context, Go, Reads},
     events,
     exit::Error,
     print::{Paint, lines_of, now, one_line, say},
+    rehearsal::Rehearsal,
     start,
     task::{diff, new_key, user},
     task_file::{self, TaskText},
@@ -34,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Do one task, watched, up to its diff
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  agentd run --repo . \"Fix the failing test\"\n  agentd run --repo acme/api --task fix.md --executor docker --gate 'cargo test'"
+    after_help = "Example:\n  agentd run --repo . \"Fix the failing test\"\n  agentd run --repo . \"Fix the failing test\" --agent claude-code\n  agentd run --repo acme/api --task fix.md --executor docker --gate 'cargo test'"
 )]
 pub(crate) struct Run {
     /// The task: the first line is its title
@@ -55,7 +57,7 @@ pub(crate) struct Run {
     /// Where the agent runs: docker, or local (no walls: never for other people's text) [default: the configured one]
     #[arg(long, value_name = "EXECUTOR")]
     executor: Option<ExecutorKind>,
-    /// The agent that does it [default: the configured one]
+    /// The agent that does it: one of the configuration, or claude-code, codex [default: the configured one]
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
 }
@@ -76,6 +78,11 @@ impl Run {
             Err(client::Error::NotRunning { .. }) => {
                 let known = known_repository(&config, &repo).is_some();
                 let id = self.prepare(&mut config, &repo)?;
+                // The plugins are compiled once, for this look and for the daemon.
+                home.prepare()?;
+                let named = self.agent.as_deref().or(text.agent.as_deref());
+                let looking = async { agent::choose(&Rehearsal::load(&config).await?, &mut config, named).await };
+                context.progress.during("loading the plugins", looking).await?;
                 let submission = self.submission(text, id);
                 in_this_process(context, config, &client, submission, known).await
             }
@@ -99,18 +106,6 @@ impl Run {
     fn prepare(&self, config: &mut Config, repo: &str) -> Result<String, Error> {
         config.sources.clear();
         config.analyzers.clear();
-        if config.agents.is_empty() {
-            let text = "no agent is configured, so that nobody could do the task";
-            return Err(
-                Error::usage(text).hint(format!("add [agents.NAME] with plugin and settings to {}", file_name(config)))
-            );
-        }
-        if let Some(agent) = &self.agent
-            && !config.agents.contains_key(agent)
-        {
-            let known: Vec<_> = config.agents.keys().map(String::as_str).collect();
-            return Err(Error::usage(format!("there is no agent {agent:?}: configured are {}", known.join(", "))));
-        }
         let id = match known_repository(config, repo) {
             Some(id) => id,
             None => add_repository(config, repo)?,
@@ -120,6 +115,11 @@ impl Run {
                 repository.gates.clone_from(&self.gate);
             }
             repository.executor = self.executor.or(repository.executor);
+        }
+        let local = |it: &Repository| config.executor_of(it) == ExecutorKind::Local;
+        if config.repositories.get(&id).is_some_and(|it| local(it) && !it.services.is_empty()) {
+            let text = format!("the services of {id} are containers, and --executor local starts none");
+            return Err(Error::usage(text).hint("take --executor docker"));
         }
         Ok(id)
     }
@@ -277,7 +277,7 @@ async fn watched(context: &mut Context, client: &Client, submission: Submission,
     }
     match detail.task.state.as_str() {
         "in-review" | "done" | "publishing" => Ok(()),
-        "waiting" if detail.task.waits_for.as_deref() == Some("approval") => Ok(()),
+        "waiting" if matches!(detail.task.waits_for.as_deref(), Some("approval" | "confirmation")) => Ok(()),
         _ => {
             let what = format!("{id} is {}: {}", detail.task.state, one_line(&detail.task.reason, 1000));
             Err(Error::work(what).hint(format!("agentd task show {id}{} shows its runs", context.options())))
@@ -300,7 +300,13 @@ fn show_end(context: &mut Context, detail: &TaskDetail, diff_text: &str, stays: 
     let (id, options) = (detail.task.id, context.options());
     if !has_diff(detail) {
         // Where there is a change, what the agent said of it was seen as it came.
-        return detail.answer.as_ref().map_or(Ok(()), |answer| context.out.line(&lines_of(answer)));
+        detail.answer.as_ref().map_or(Ok(()), |answer| context.out.line(&lines_of(answer)))?;
+        if detail.task.waits_for.as_deref() == Some("confirmation") {
+            let head = format!("{id} {}", one_line(&detail.task.reason, 400));
+            context.out.line(&context.out.paint(Paint::Bold, &head))?;
+            return context.out.line(&orders(id, &options, stays, "what is still to be done"));
+        }
+        return Ok(());
     }
     let text = diff(&context.out, diff_text);
     context.out.line(&text)?;
@@ -311,8 +317,13 @@ fn show_end(context: &mut Context, detail: &TaskDetail, diff_text: &str, stays: 
     };
     let head = context.out.paint(Paint::Bold, &head);
     context.out.line(&head)?;
+    context.out.line(&orders(id, &options, stays, "what to do differently"))
+}
+
+/// The commands that a person may go on with.
+fn orders(id: TaskId, options: &str, stays: bool, comment: &str) -> String {
     let start = if stays { String::new() } else { format!("  agentd start{options}\n") };
     let approve = format!("  agentd task approve {id}{options}");
-    let reject = format!("  agentd task reject {id}{options} --comment \"what to do differently\"");
-    context.out.line(&format!("{start}{approve}\n{reject}"))
+    let reject = format!("  agentd task reject {id}{options} --comment \"{comment}\"");
+    format!("{start}{approve}\n{reject}")
 }

@@ -6,6 +6,7 @@ use super::{
     print::{Out, Paint, age, now, one_line},
 };
 use crate::server::view::{StatusView, TaskView};
+use agentd_gateway::dollars;
 
 /// Show whether the daemon runs and what it does
 #[derive(Debug, clap::Args)]
@@ -34,12 +35,15 @@ fn text(out: &Out, status: &StatusView, now: i64) -> String {
     let tasks = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
     let effects =
         (status.open_effects > 0).then(|| format!("{} not done yet; agentd outbox list", status.open_effects));
+    let spent = (status.spent_today_microusd > 0)
+        .then(|| format!("{} US dollars today (UTC)", dollars(status.spent_today_microusd)));
     let mut text = out.record(&[
         ("agentd", Some(daemon)),
         ("home", Some(status.home.clone())),
         ("paused", paused),
         ("tasks", Some(tasks)),
         ("outbox", effects),
+        ("spent", spent),
     ]);
     if !status.working_on.is_empty() {
         let rows: Vec<_> = status.working_on.iter().map(|task| row(task, now)).collect();
@@ -76,6 +80,7 @@ mod tests {
             tasks: [("queued".to_owned(), 2), ("running".to_owned(), 1)].into(),
             working_on: Vec::new(),
             open_effects: 3,
+            spent_today_microusd: 1_234_000,
         };
         let out = Out::to(Box::new(std::io::sink()), false);
         insta::assert_snapshot!(text(&out, &status, 7_200_000), @r"
@@ -84,6 +89,7 @@ mod tests {
         paused  yes: nothing new starts; agentd resume
         tasks   2 queued, 1 running
         outbox  3 not done yet; agentd outbox list
+        spent   1.234 US dollars today (UTC)
         ");
     }
 }

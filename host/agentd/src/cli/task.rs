@@ -9,8 +9,9 @@ use super::{
 };
 use crate::server::{
     query::TaskQuery,
-    view::{RunView, Submission, TaskDetail, TaskView},
+    view::{RunView, Submission, TaskDetail, TaskView, UsageView},
 };
+use agentd_gateway::dollars;
 use agentd_task::{Mode, TaskId};
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -48,12 +49,12 @@ enum Command {
     Retry {
         id: TaskId,
     },
-    /// Let a change that waits for you be pushed; on the local forge: merge a change in review
+    /// Let a change that waits for you be pushed, agree that there is nothing to do, or merge a change in review
     #[command(after_help = "Example:\n  agentd task diff t-3\n  agentd task approve t-3")]
     Approve {
         id: TaskId,
     },
-    /// Close a change, or, with a comment, have it done again
+    /// Close what waits for you or is in review, or, with a comment, have it done again
     #[command(
         after_help = "Example:\n  agentd task reject t-3\n  agentd task reject t-3 --comment \"Keep the old name\""
     )]
@@ -287,6 +288,7 @@ fn detail(out: &Out, detail: &TaskDetail, now: i64) -> String {
     for run in &detail.runs {
         text.push_str(&run_lines(out, run, now));
     }
+    text.push_str(&spent(out, &detail.usage));
     for (head, body) in [("body", Some(&detail.body)), ("answer", detail.answer.as_ref())] {
         if let Some(body) = body.filter(|it| !it.trim().is_empty()) {
             // Writing to a String does not fail.
@@ -311,7 +313,38 @@ fn run_lines(out: &Out, run: &RunView, now: i64) -> String {
             None => format!("{} …", step.step),
         })
         .collect();
-    out.record(&[(&format!("run {}", run.run), Some(format!("{took}: {outcome} [{}]", steps.join(", "))))])
+    let spent = match run.spent_microusd {
+        0 => String::new(),
+        spent => format!(", {} US dollars", dollars(spent)),
+    };
+    out.record(&[(&format!("run {}", run.run), Some(format!("{took}{spent}: {outcome} [{}]", steps.join(", "))))])
+}
+
+/// What the models cost, as agentd metered it.
+fn spent(out: &Out, usage: &[UsageView]) -> String {
+    if usage.is_empty() {
+        return String::new();
+    }
+    let all: u64 = usage.iter().map(|it| it.cost_microusd).sum();
+    let mut text = out.record(&[("spent", Some(format!("{} US dollars", dollars(all))))]);
+    for it in usage {
+        let estimated = match it.estimated {
+            0 => String::new(),
+            some => format!(", {some} of them estimated"),
+        };
+        let line = format!(
+            "{}: {} in {} calls{estimated}; tokens: {} in, {} out, {} from the cache, {} into it",
+            one_line(&it.model, 100),
+            dollars(it.cost_microusd),
+            it.calls,
+            it.input_tokens,
+            it.output_tokens,
+            it.cache_read_tokens,
+            it.cache_write_tokens,
+        );
+        text.push_str(&out.record(&[("model", Some(line))]));
+    }
+    text
 }
 
 /// A diff with its colours.
@@ -324,4 +357,30 @@ pub(crate) fn diff(out: &Out, text: &str) -> String {
         _ => line.to_owned(),
     };
     lines_of(text).lines().map(paint).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_says_what_it_cost_model_by_model() {
+        let out = Out::to(Box::new(std::io::sink()), false);
+        let usage = |model: &str, estimated, cost_microusd| UsageView {
+            model: model.into(),
+            calls: 12,
+            estimated,
+            input_tokens: 4_000,
+            output_tokens: 900,
+            cache_read_tokens: 80_000,
+            cache_write_tokens: 5_000,
+            cost_microusd,
+        };
+        insta::assert_snapshot!(spent(&out, &[usage("large-1", 0, 1_200_000), usage("small-1\x1b[2J", 3, 34_500)]), @r"
+        spent  1.2345 US dollars
+        model  large-1: 1.20 in 12 calls; tokens: 4000 in, 900 out, 80000 from the cache, 5000 into it
+        model  small-1 [2J: 0.0345 in 12 calls, 3 of them estimated; tokens: 4000 in, 900 out, 80000 from the cache, 5000 into it
+        ");
+        assert_eq!(spent(&out, &[]), "");
+    }
 }

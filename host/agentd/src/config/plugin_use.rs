@@ -55,6 +55,10 @@ pub(crate) struct Agent {
     pub(crate) settings: serde_json::Value,
     /// It takes the tasks that name no agent; exactly one does.
     pub(crate) default: bool,
+    /// Whose key its model calls use; none: that of the only account that fits.
+    pub(crate) account: Option<String>,
+    /// The model that it is told to use; none: the agent's own choice.
+    pub(crate) model: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -136,7 +140,7 @@ pub(super) fn analyzers(root: &mut Section<'_, '_>, general: Mode) -> BTreeMap<S
 pub(super) fn agents(root: &mut Section<'_, '_>) -> BTreeMap<String, Agent> {
     let mut chosen: Vec<String> = Vec::new();
     let read = |section: &mut Section<'_, '_>, name: &str| {
-        let PluginUse { plugin, settings } = PluginUse::read(section, None);
+        let PluginUse { plugin, settings } = PluginUse::read(section, Some(name));
         let default = section.flag("default", false);
         if default {
             if let Some(first) = chosen.first() {
@@ -144,7 +148,7 @@ pub(super) fn agents(root: &mut Section<'_, '_>) -> BTreeMap<String, Agent> {
             }
             chosen.push(name.to_owned());
         }
-        Agent { plugin, settings, default }
+        Agent { plugin, settings, default, account: section.text("account"), model: section.text("model") }
     };
     let mut agents: BTreeMap<_, _> = root.named("agents", None, value::name, read).into_iter().collect();
     if chosen.is_empty() {

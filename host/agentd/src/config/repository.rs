@@ -1,7 +1,19 @@
 //! `[repositories."ID"]`: what agentd works on, and what has to hold before anything of it is pushed.
 
-use super::{sandbox::ExecutorKind, section::Section, value::repository_id};
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use super::{
+    Config,
+    sandbox::ExecutorKind,
+    section::{Section, list},
+    service::Service,
+    value::{self, repository_id},
+};
+use agentd_gateway::registry::Registry;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+};
 
 const DEFAULT: &str = "default";
 
@@ -41,7 +53,7 @@ pub(crate) struct Repository {
     pub(crate) path: PathBuf,
     /// The branch to start from; none: its default branch.
     pub(crate) base: Option<String>,
-    /// The sandbox's image; none: that of `[sandbox]`.
+    /// The sandbox's image, or `dockerfile`, `dockerfile:STAGE`, `devcontainer`; none: that of `[sandbox]`.
     pub(crate) image: Option<String>,
     /// A shell command that makes the checkout ready, before the agent starts.
     pub(crate) setup: Option<String>,
@@ -54,6 +66,12 @@ pub(crate) struct Repository {
     pub(crate) push: Push,
     /// None: that of `[sandbox]`.
     pub(crate) executor: Option<ExecutorKind>,
+    /// Containers beside the sandbox.
+    pub(crate) services: Vec<Service>,
+    /// Registries of packages that can be read from the sandbox.
+    pub(crate) egress: BTreeSet<Registry>,
+    /// `host:port` that the sandbox can reach unfiltered.
+    pub(crate) tunnel: Vec<String>,
 }
 
 /// All repositories, and what one is that says nothing: `[repositories.default]`.
@@ -69,6 +87,9 @@ pub(super) fn repositories(root: &mut Section<'_, '_>) -> (BTreeMap<String, Repo
         max_diff: None,
         push: Push::Ask,
         executor: None,
+        services: Vec::new(),
+        egress: BTreeSet::new(),
+        tunnel: Vec::new(),
     };
     let read = |section: &mut Section<'_, '_>, id: &str| {
         let repository = repository(section, id);
@@ -108,7 +129,31 @@ fn repository(section: &mut Section<'_, '_>, id: &str) -> Repository {
         max_diff: section.number_if_any("max_diff", 1..=u32::MAX),
         push: section.word("push", Push::Ask, "ask or branch"),
         executor: section.word_if_any("executor", "docker or local"),
+        services: section.tables("services", Service::read),
+        egress: registries(section),
+        tunnel: section.texts("tunnel", &[], value::endpoint),
     }
+}
+
+/// Services are containers: without containers there are none.
+pub(super) fn refuse_services_without_containers(root: &mut Section<'_, '_>, config: &Config) {
+    for (id, repository) in &config.repositories {
+        let local = config.executor_of(repository) == ExecutorKind::Local;
+        if local && !repository.services.is_empty() {
+            let what = "are containers, and the executor is local: take executor = \"docker\", or no services";
+            root.problem_at(&["repositories", id, "services"], what);
+        }
+    }
+}
+
+fn registries(section: &mut Section<'_, '_>) -> BTreeSet<Registry> {
+    let known = || list(Registry::ALL.into_iter().map(Registry::as_str));
+    let registry = |text: &str| {
+        let what = |_| format!("must be of {}, is {text:?}; one host and port is opened by tunnel", known());
+        text.parse::<Registry>().map_err(what)
+    };
+    let texts = section.texts("egress", &[], |text| registry(text).map(|_| ()));
+    texts.iter().filter_map(|text| registry(text).ok()).collect()
 }
 
 fn not_empty(text: &str) -> Result<(), String> {

@@ -1,7 +1,16 @@
-//! `[sandbox]` and `[network]`: where agents run, and where agentd's own requests may go.
+//! `[sandbox]`, `[network]` and `[registries]`: where agents run, where agentd's own requests may go and how, and where
+//! packages come from.
 
-use super::{section::Section, value};
-use std::{fmt, net::IpAddr, str::FromStr};
+use super::{
+    account::base_url,
+    secret::Secret,
+    section::{Bad, Reading, Section},
+    tree::{Node, Value},
+    value,
+};
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -73,15 +82,90 @@ impl Sandbox {
 }
 
 /// agentd's own way out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Network {
     /// Private networks that plugins' requests may go to: address and number of leading bits.
     pub(crate) private: Vec<(IpAddr, u8)>,
+    /// All of agentd's requests go through it. May hold a password.
+    pub(crate) proxy: Option<String>,
+    /// Certificates of authorities that are trusted beside the system's, as PEM. Absolute.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// The proxy may have a password.
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy = self.proxy.as_ref().map(|_| "…");
+        f.debug_struct("Network").field("private", &self.private).field("proxy", &proxy).field("ca", &self.ca).finish()
+    }
 }
 
 impl Network {
     pub(super) fn read(section: &mut Section<'_, '_>) -> Network {
+        let folder = section.reading.folder.clone();
         let texts = section.texts("private", &[], |text| value::network(text).map(|_| ()));
-        Network { private: texts.iter().filter_map(|text| value::network(text).ok()).collect() }
+        let shown = |it: &Option<(String, String)>| json!(it.as_ref().map(|(written, _)| written));
+        let proxy = section.value("proxy", None, |reading, node| proxy(reading, node).map(Some), shown);
+        Network {
+            private: texts.iter().filter_map(|text| value::network(text).ok()).collect(),
+            proxy: proxy.map(|(_, url)| url),
+            ca: section.path_if_any("ca", &folder),
+        }
+    }
+
+    /// What holds for every request of agentd's.
+    #[must_use]
+    pub(crate) fn egress(&self) -> agentd_egress::Options {
+        agentd_egress::Options {
+            allow_private: self.private.iter().map(|(address, bits)| format!("{address}/{bits}")).collect(),
+            proxy: self.proxy.clone(),
+            ca: self.ca.clone(),
+            ..agentd_egress::Options::default()
+        }
+    }
+}
+
+/// A proxy's address as it is written and as it is: one with a password is a secret, and is written as one.
+fn proxy(reading: &mut Reading<'_>, node: &Node) -> Result<(String, String), Vec<Bad>> {
+    let bad = |what: String| vec![Bad(node.at, what)];
+    let Value::Text(text) = &node.value else {
+        return Err(bad(format!("must be a text, is {}", node.value.kind())));
+    };
+    if text.contains("://") {
+        let hint = "there is a password in it: say \"${NAME}\" or \"file:PATH\", where the whole address stands";
+        let url = value::base_url(text).map_err(|what| {
+            let secret = url::Url::parse(text).is_ok_and(|it| !it.username().is_empty() || it.password().is_some());
+            bad(if secret { hint.to_owned() } else { what })
+        })?;
+        return Ok((text.clone(), url));
+    }
+    if !(text.starts_with("${") || text.starts_with("file:") || text.starts_with("cmd:")) {
+        return Err(bad("is not the address of a proxy, which looks like \"http://proxy.acme.com:3128\"".into()));
+    }
+    let secret = Secret::resolve(text, &reading.folder, reading.environment).map_err(bad)?;
+    let value = secret.value.expose_secret();
+    let fits = url::Url::parse(value).is_ok_and(|it| matches!(it.scheme(), "http" | "https") && it.has_host());
+    if !fits {
+        return Err(bad(format!("{text} holds no address, which looks like \"http://proxy.acme.com:3128\"")));
+    }
+    Ok((secret.reference.clone(), value.to_owned()))
+}
+
+/// Where packages come from, for sandboxes and for the toolbox.
+#[derive(Clone, Debug)]
+pub(crate) struct Registries {
+    /// None: the public one, as for the others.
+    pub(crate) npm: Option<String>,
+    pub(crate) crates: Option<String>,
+    pub(crate) pypi: Option<String>,
+    /// How many bytes of packages are kept.
+    pub(crate) cache: u64,
+}
+
+impl Registries {
+    pub(super) fn read(section: &mut Section<'_, '_>) -> Registries {
+        let mut url = |key| section.value(key, None, |_, node| base_url(node).map(Some), |it| json!(it));
+        let (npm, crates, pypi) = (url("npm"), url("crates"), url("pypi"));
+        Registries { npm, crates, pypi, cache: section.size("cache", 5 * GIB, 16 * MIB) }
     }
 }

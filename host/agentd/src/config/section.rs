@@ -240,6 +240,44 @@ impl<'a, 'r> Section<'a, 'r> {
         self.value(key, default, read, |it| json!(it))
     }
 
+    /// A list of tables, each read by `read` to its end. One that is inherited is shown where it is inherited to, and
+    /// its mistakes where it stands.
+    pub(crate) fn tables<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'a, '_>) -> T) -> Vec<T> {
+        let own = join_path(&self.path, key);
+        let Some((path, node)) = self.find(key) else {
+            self.reading.shown.push(Shown { key: own, value: json!([]), origin: Origin::Default });
+            return Vec::new();
+        };
+        let Value::List(nodes) = &node.value else {
+            let what = format!("must be a list of tables, is {}", node.value.kind());
+            self.reading.problems.add(node.at, &path, what);
+            return Vec::new();
+        };
+        let first = self.reading.shown.len();
+        if nodes.is_empty() {
+            let origin = Origin::File(self.reading.problems.place(node.at));
+            self.reading.shown.push(Shown { key: own.clone(), value: json!([]), origin });
+        }
+        let mut all = Vec::new();
+        for (index, node) in nodes.iter().enumerate() {
+            match &node.value {
+                Value::Table(table) => {
+                    let path = format!("{path}[{index}]");
+                    all.push(inner(self.reading, path, table, node.at, None, &mut read));
+                }
+                other => {
+                    self.reading.problems.add(node.at, &path, format!("must be a table, is {}", other.kind()));
+                }
+            }
+        }
+        if path != own {
+            for shown in &mut self.reading.shown[first..] {
+                shown.key = shown.key.replacen(&path, &own, 1);
+            }
+        }
+        all
+    }
+
     /// A path: `~/` is the home folder of the user, a relative one starts from `from`.
     pub(crate) fn path(&mut self, key: &'static str, default: &Path, from: &Path) -> PathBuf {
         let read = |reading: &mut Reading<'a>, node: &Node| path(reading, node, from);
@@ -273,6 +311,12 @@ impl<'a, 'r> Section<'a, 'r> {
     /// Whether the files have the key, here or where it is inherited from.
     pub(crate) fn has(&mut self, key: &'static str) -> bool {
         self.find(key).is_some()
+    }
+
+    /// Whether the files have the section `key.name`, whatever is in it.
+    pub(crate) fn has_below(&mut self, key: &'static str, name: &str) -> bool {
+        let Some((_, node)) = self.find(key) else { return false };
+        matches!(&node.value, Value::Table(table) if table.entries.contains_key(name))
     }
 
     /// Notes that something is wrong with the value of `key`.

@@ -70,7 +70,38 @@ pub(crate) fn network(text: &str) -> Result<(IpAddr, u8), String> {
     if bits > most { Err(bad()) } else { Ok((address, bits)) }
 }
 
-/// Names of sources, agents, notifiers and credentials: they end up in file names, labels and the database.
+/// `https://api.acme.com/v1`: what paths are added to. Given back without a slash at its end.
+pub(crate) fn base_url(text: &str) -> Result<String, String> {
+    let bad =
+        |why: &str| Err(format!("`{text}` is not an address, which looks like \"https://api.acme.com/v1\": {why}"));
+    let Ok(url) = url::Url::parse(text) else { return bad("it cannot be read as one") };
+    if !url.username().is_empty() || url.password().is_some() {
+        // What stands there may be a secret: it is not repeated.
+        return Err("there is a user or password in the address; it belongs into a secret".into());
+    }
+    if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+        return bad("it is neither https: nor http:");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return bad("it has a query or a fragment");
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// `api.acme.com:443`: one host and one port.
+pub(crate) fn endpoint(text: &str) -> Result<(), String> {
+    let host = |it: &str| {
+        !it.is_empty()
+            && !it.starts_with(['-', '.'])
+            && it.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '.' | '_'))
+    };
+    match text.rsplit_once(':') {
+        Some((name, port)) if host(name) && port.parse::<u16>().is_ok_and(|it| it > 0) => Ok(()),
+        _ => Err(format!("`{text}` is not a host with its port, which looks like \"api.acme.com:443\"")),
+    }
+}
+
+/// Names of sources, agents, accounts, notifiers and credentials: they end up in file names, labels and the database.
 pub(crate) fn name(text: &str) -> Result<(), String> {
     let fits = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
     let begins = text.chars().next().is_some_and(|it| it.is_ascii_lowercase());
@@ -138,6 +169,19 @@ mod tests {
         assert_eq!(size_text(4 << 30), "4 GiB");
         assert_eq!(size_text(1536), "1536 B");
         assert_eq!(size_text(0), "0 B");
+    }
+
+    #[test]
+    fn addresses_and_endpoints_have_a_shape() {
+        assert_eq!(base_url("http://127.0.0.1:8000/v1/").unwrap(), "http://127.0.0.1:8000/v1");
+        for bad in ["", "api.acme.com", "ftp://a/", "https://a/?b", "https://a/#b", "https://u:p@a/"] {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+        assert!(!base_url("https://u:hidden@a/").unwrap_err().contains("hidden"));
+        assert!(endpoint("db.acme.com:5432").is_ok() && endpoint("10.0.0.1:443").is_ok());
+        for bad in ["", "a", "a:", "a:0", "a:70000", "*.acme.com:443", "https://a:443", "a b:1", ":443"] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

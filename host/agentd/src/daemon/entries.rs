@@ -1,6 +1,6 @@
 //! The configuration's uses of plugins, as entries that can be called.
 
-use super::misconfigured;
+use super::{gateway, misconfigured};
 use crate::config::Config;
 use agentd_plugin::{Entry, Grants, Origin, Plugins};
 use agentd_run::{Agent, Analyzer, Notifier, Source};
@@ -76,7 +76,20 @@ pub(super) async fn agents(config: &Config, plugins: &Plugins) -> anyhow::Result
     for (name, it) in &config.agents {
         let section = format!("agents.{name}");
         let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories: vec![] };
-        agents.insert(name.clone(), Agent { entry: entry(plugins, used).await? });
+        let entry = entry(plugins, used).await?;
+        let broken = |what: &str, why: String| {
+            let text = format!("[agents.{name}]: {}: {what}: {why}", it.plugin);
+            misconfigured(text, format!("`agentd plugin inspect {}` shows what it takes", it.plugin))
+        };
+        let wants = plugins.wants(&it.plugin, it.settings.clone()).await;
+        let wants = wants.map_err(|error| broken("it does not say what it wants", error.to_string()))?;
+        let needs = entry.needs().await;
+        let needs = needs.map_err(|error| broken("it does not say what it needs", error.to_string()))?;
+        let (endpoints, no_model) = gateway::models(config, name, it, &wants);
+        if let Some(why) = &no_model {
+            tracing::warn!(agent.name = name, why, "An agent has no model to work with, and its tasks will wait");
+        }
+        agents.insert(name.clone(), Agent { entry, model: it.model.clone(), endpoints, no_model, needs });
     }
     Ok(agents)
 }

@@ -1,18 +1,24 @@
 //! From the configuration to the parts that move tasks: executors, forges, plugins, secrets.
 
-use super::{Shipped, entries, host, misconfigured};
-use crate::config::{self, Config, ExecutorKind, Push};
+use super::{Shipped, entries, gateway, host, misconfigured};
+use crate::{
+    config::{self, Config, ExecutorKind, Push},
+    toolbox,
+};
 use agentd_egress::{Credential, Credentials, Egress, secret::SecretScan};
-use agentd_executor::{DockerExecutor, DockerOptions, Executor, Limits, LocalExecutor, image};
+use agentd_executor::{DockerExecutor, DockerOptions, Executor, Kind, Limits, LocalExecutor, image};
 use agentd_forge::{Author, Forge, LocalForge};
+use agentd_gateway::Gateway;
 use agentd_plugin::Plugins;
-use agentd_run::{Clock, Known, Layout, Options, Reading, Repository, Sandboxes, Timeouts};
+use agentd_run::{Clock, Known, Layout, Options, Reading, Repository, Sandboxes, ServiceContainer, Timeouts, is_built};
 use agentd_store::Store;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 /// The agent's user and group in a container; no user of the host should have it.
 const AGENT_UID: u32 = 10_001;
+/// Holds networks: there is nothing in it.
+const EMPTY_IMAGE: &str = "agentd-empty:1";
 const PLUGIN_MEMORY: usize = 256 << 20;
 const COLLECT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
@@ -20,15 +26,19 @@ const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) struct Built {
     pub(super) options: Options,
     pub(super) plugins: Plugins,
+    pub(super) gateway: Gateway,
 }
 
 pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clock: Clock) -> anyhow::Result<Built> {
     let layout = Layout::new(config.home.clone());
     let author = Author { name: config.commits.name.clone(), email: config.commits.email.clone() };
     let repositories = repositories(config, store, &author).await?;
-    let credentials = credentials(config);
-    let secrets = SecretScan::new(credentials.secrets());
+    let (credentials, keys) = (credentials(config), gateway::credentials(config));
+    let secrets = SecretScan::new(credentials.secrets().into_iter().chain(keys.secrets()).collect());
     let egress = egress(config, credentials)?;
+    let models = self::egress(config, keys)?;
+    let loopback = repositories.values().any(|it: &Repository| it.executor.kind() == Kind::Local);
+    let gateway = gateway::build(config, store, models, clock, loopback)?;
     let known = repositories.values().map(known).collect();
     let reading = Reading::new(layout.clone(), known);
     let wired = host::Wired { reader: store.reader().clone(), egress, reading, clock, told: host::Told::default() };
@@ -38,14 +48,7 @@ pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clo
         shipped: shipped.plugins.clone(),
         max_memory: PLUGIN_MEMORY,
     };
-    let plugins = Plugins::load(options, Arc::new(wired)).await.map_err(|error| {
-        misconfigured(error.to_string(), "see [plugins] in the configuration, or install agentd again")
-    })?;
-    for info in plugins.list() {
-        if let Some(problem) = info.problem {
-            tracing::warn!(plugin.name = info.name, problem, "A plugin cannot be used");
-        }
-    }
+    let plugins = plugins(options, wired).await?;
     let sandbox = &config.sandbox;
     let limits = Limits {
         memory: sandbox.memory,
@@ -63,6 +66,7 @@ pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clo
             wall: config.timeouts.wall,
             idle: config.timeouts.idle,
             gate: config.timeouts.gate,
+            service: config.timeouts.service,
             collect: COLLECT_TIMEOUT,
         },
         sources: entries::sources(config, &plugins).await?,
@@ -73,12 +77,33 @@ pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clo
         default_agent: config.default_agent().map(|(name, _)| name.to_owned()),
         notifiers: entries::notifiers(config, &plugins).await?,
         repositories,
-        sandboxes: Sandboxes { init: shipped.init.clone(), limits, disk: sandbox.disk, uid: AGENT_UID, gid: AGENT_UID },
+        sandboxes: Sandboxes {
+            init: shipped.init.clone(),
+            empty_image: EMPTY_IMAGE.into(),
+            limits,
+            disk: sandbox.disk,
+            uid: AGENT_UID,
+            gid: AGENT_UID,
+        },
+        gateway: gateway.clone(),
+        toolbox: Arc::new(toolbox::Installed::new(&config.home)),
         secrets: Arc::new(secrets),
         author,
         review_interval: REVIEW_INTERVAL,
     };
-    Ok(Built { options, plugins })
+    Ok(Built { options, plugins, gateway })
+}
+
+async fn plugins(options: agentd_plugin::Options, wired: host::Wired) -> anyhow::Result<Plugins> {
+    let plugins = Plugins::load(options, Arc::new(wired)).await.map_err(|error| {
+        misconfigured(error.to_string(), "see [plugins] in the configuration, or install agentd again")
+    })?;
+    for info in plugins.list() {
+        if let Some(problem) = info.problem {
+            tracing::warn!(plugin.name = info.name, problem, "A plugin cannot be used");
+        }
+    }
+    Ok(plugins)
 }
 
 fn known(it: &Repository) -> Known {
@@ -93,18 +118,24 @@ async fn repositories(config: &Config, store: &Store, author: &Author) -> anyhow
         let forge = LocalForge::open(&it.path, options).await.map_err(|error| {
             misconfigured(format!("[repositories.\"{id}\"]: {error}"), "give the path of a git repository")
         })?;
-        let kind = it.executor.unwrap_or(config.sandbox.executor);
+        let kind = config.executor_of(it);
         let image = match (kind, &it.image) {
             (ExecutorKind::Local, _) => String::new(),
             (ExecutorKind::Docker, Some(image)) => image.clone(),
             (ExecutorKind::Docker, None) => executors.image().await?,
         };
+        if kind == ExecutorKind::Docker && joins(it, &image) {
+            executors.docker()?.import(EMPTY_IMAGE, image::empty()?).await.map_err(no_engine)?;
+        }
         let repository = Repository {
             id: id.clone(),
             forge: Arc::new(forge) as Arc<dyn Forge>,
             executor: executors.of(kind)?,
             base: it.base.clone(),
             image,
+            services: it.services.iter().map(service).collect(),
+            registries: it.egress.clone(),
+            tunnels: it.tunnel.clone(),
             setup: it.setup.clone(),
             gates: it.gates.clone(),
             protected: globs(&it.protected)?,
@@ -114,6 +145,20 @@ async fn repositories(config: &Config, store: &Store, author: &Author) -> anyhow
         repositories.insert(id.clone(), repository);
     }
     Ok(repositories)
+}
+
+fn service(it: &config::Service) -> ServiceContainer {
+    ServiceContainer {
+        image: it.image.clone(),
+        env: it.env.clone(),
+        command: it.command.clone(),
+        ready: it.ready.clone(),
+    }
+}
+
+/// Whether sandboxes of the repository join a network that another one holds: for that an image is needed.
+fn joins(it: &config::Repository, image: &str) -> bool {
+    !it.services.is_empty() || is_built(image)
 }
 
 /// Executors are made when the first repository needs them.
@@ -224,7 +269,32 @@ fn credentials(config: &Config) -> Credentials {
 }
 
 fn egress(config: &Config, credentials: Credentials) -> anyhow::Result<Egress> {
-    let allow_private = config.network.private.iter().map(|(address, bits)| format!("{address}/{bits}")).collect();
-    let options = agentd_egress::Options { allow_private, ..agentd_egress::Options::default() };
-    Egress::new(options, credentials).map_err(|e| misconfigured(e.to_string(), "see [network] and [credentials]"))
+    Egress::new(config.network.egress(), credentials)
+        .map_err(|e| misconfigured(e.to_string(), "see [network] and [credentials]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(toml: &str, expected: bool) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("agentd.toml");
+        std::fs::write(&file, format!("home = \"{}\"\n{toml}", dir.path().display())).unwrap();
+        let config = Config::load_in(Some(&file), None, config::Environment::of_process()).unwrap();
+        let repository = &config.repositories["a"];
+        let image = repository.image.as_ref().or(config.sandbox.image.as_ref()).unwrap();
+        assert_eq!(joins(repository, image), expected, "{toml}");
+    }
+
+    #[test]
+    fn wherever_a_build_is_asked_for_its_network_can_be_held() {
+        check("[sandbox]\nimage = \"base:1\"\n[repositories.a]\npath = \"/a\"", false);
+        check("[sandbox]\nimage = \"dockerfile\"\n[repositories.a]\npath = \"/a\"", true);
+        check("[sandbox]\nimage = \"base:1\"\n[repositories.a]\npath = \"/a\"\nimage = \"devcontainer\"", true);
+        check("[sandbox]\nimage = \"dockerfile\"\n[repositories.a]\npath = \"/a\"\nimage = \"base:1\"", false);
+        let services = "services = [{ image = \"postgres:16\" }]";
+        check(&format!("[sandbox]\nimage = \"base:1\"\n[repositories.a]\npath = \"/a\"\n{services}"), true);
+    }
 }

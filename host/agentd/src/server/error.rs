@@ -1,6 +1,7 @@
 //! How a request is refused: `{"error": {"code", "message", "hint"}}` with a fitting status.
 
 use super::control::Refusal;
+use crate::hint;
 use axum::{
     Json,
     http::StatusCode,
@@ -74,11 +75,9 @@ impl From<Refusal> for Refused {
             Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", None),
             Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed", Some("agentd logs says more")),
         };
-        // Whoever knew what to do has said it below what happened.
-        match refusal.to_string().split_once("\nhint: ") {
-            Some((message, hint)) => Refused { status, code, message: message.to_owned(), hint: Some(hint.to_owned()) },
-            None => Refused { status, code, message: refusal.to_string(), hint: hint.map(str::to_owned) },
-        }
+        // Whoever knew better what to do has said it below what happened.
+        let (message, own) = hint::apart(&refusal.to_string());
+        Refused { status, code, message, hint: own.or(hint.map(str::to_owned)) }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::view::{EffectView, EventView, RunView, StatusView, TaskDetail, TaskView};
 use agentd_store::{EffectFilter, Error, Reader, RunKey, TaskFilter};
-use agentd_task::TaskId;
+use agentd_task::{Millis, TaskId, day_start};
 
 /// As many rows as one answer has at most.
 pub(crate) const ROWS_MAX: u32 = 1000;
@@ -38,7 +38,12 @@ pub(crate) struct TaskQuery {
 
 /// # Errors
 /// Those of the store, as for all questions here.
-pub(crate) async fn status(reader: &Reader, home: &str, identity: Option<&Identity>) -> Result<StatusView, Error> {
+pub(crate) async fn status(
+    reader: &Reader,
+    home: &str,
+    identity: Option<&Identity>,
+    now: Millis,
+) -> Result<StatusView, Error> {
     let effects = EffectFilter { task: None, open_only: true, limit: ROWS_MAX };
     let working_on = reader.running().await?.into_iter().map(TaskView::from).collect();
     Ok(StatusView {
@@ -52,6 +57,7 @@ pub(crate) async fn status(reader: &Reader, home: &str, identity: Option<&Identi
         tasks: reader.counts().await?.into_iter().collect(),
         working_on,
         open_effects: reader.effects(effects).await?.len() as u64,
+        spent_today_microusd: reader.spent_since(day_start(now)).await?,
     })
 }
 
@@ -69,10 +75,11 @@ pub(crate) async fn task(reader: &Reader, id: TaskId) -> Result<Option<TaskDetai
     let mut runs = Vec::new();
     for run in reader.runs(id).await? {
         let steps = reader.steps(RunKey { task: id, run: run.key.run }).await?;
-        runs.push(RunView::new(run, steps));
+        let spent = reader.spent(id, run.key.run, Millis::MAX).await?.run;
+        runs.push(RunView::new(run, steps, spent));
     }
     let (body, instructions) = (row.body.clone(), row.instructions.clone());
-    let (answer, session) = (row.answer.clone(), row.session.clone());
+    let (answer, session) = (row.answer.clone(), row.session.as_ref().map(|it| it.id.clone()));
     Ok(Some(TaskDetail {
         task: row.into(),
         body,
@@ -83,6 +90,7 @@ pub(crate) async fn task(reader: &Reader, id: TaskId) -> Result<Option<TaskDetai
         runs,
         remarks: reader.remarks(id).await?.into_iter().map(Into::into).collect(),
         effects: effects(reader, Some(id), true).await?,
+        usage: reader.usage(id).await?.into_iter().map(Into::into).collect(),
     }))
 }
 

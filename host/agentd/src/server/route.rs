@@ -71,8 +71,8 @@ async fn health(Shared(state): App) -> Json<Value> {
 }
 
 async fn status(Shared(state): App) -> Answer {
-    let parts = &state.parts;
-    answer(query::status(&parts.reader, &parts.home, Some(&parts.identity)).await?)
+    let (parts, now) = (&state.parts, jiff::Timestamp::now().as_millisecond());
+    answer(query::status(&parts.reader, &parts.home, Some(&parts.identity), now).await?)
 }
 
 async fn tasks(Shared(state): App, asked: Result<Query<TaskQuery>, QueryRejection>) -> Answer {

@@ -2,7 +2,7 @@
 //!
 //! Fields are added, never renamed or removed: scripts read this. Points in time are milliseconds since 1970.
 
-use agentd_store::{Change, Effect, Remark, RunRow, StepRow, TaskRow};
+use agentd_store::{Change, Effect, Remark, RunRow, StepRow, TaskRow, Usage};
 use agentd_task::{Draft, Mode, Purpose, Recorded, RunNumber, Severity, Status, Step, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -24,6 +24,9 @@ pub(crate) struct StatusView {
     pub(crate) working_on: Vec<TaskView>,
     /// Effects that were decided and are not done yet.
     pub(crate) open_effects: u64,
+    /// What models cost since the day began (UTC), in millionths of a US dollar.
+    #[serde(default)]
+    pub(crate) spent_today_microusd: u64,
 }
 
 /// A task in a list.
@@ -35,7 +38,7 @@ pub(crate) struct TaskView {
     pub(crate) reason: String,
     /// Where a running one stands.
     pub(crate) step: Option<Step>,
-    /// What a waiting one waits for: `start`, `approval`, `operator`.
+    /// What a waiting one waits for: `start`, `approval`, `operator`, `confirmation`.
     pub(crate) waits_for: Option<String>,
     pub(crate) run: RunNumber,
     pub(crate) failures: u32,
@@ -73,6 +76,23 @@ pub(crate) struct TaskDetail {
     pub(crate) runs: Vec<RunView>,
     pub(crate) remarks: Vec<RemarkView>,
     pub(crate) effects: Vec<EffectView>,
+    /// What each model was used for, all runs together.
+    #[serde(default)]
+    pub(crate) usage: Vec<UsageView>,
+}
+
+/// What one model was used for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UsageView {
+    pub(crate) model: String,
+    pub(crate) calls: u64,
+    /// Calls whose usage is an estimate: the provider's own count never came.
+    pub(crate) estimated: u64,
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    pub(crate) cache_read_tokens: u64,
+    pub(crate) cache_write_tokens: u64,
+    pub(crate) cost_microusd: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,6 +114,9 @@ pub(crate) struct RunView {
     pub(crate) ended_at: Option<i64>,
     pub(crate) outcome: Option<String>,
     pub(crate) steps: Vec<StepView>,
+    /// What its calls of models cost, in millionths of a US dollar.
+    #[serde(default)]
+    pub(crate) spent_microusd: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -247,7 +270,7 @@ impl From<Change> for ChangeView {
 }
 
 impl RunView {
-    pub(crate) fn new(run: RunRow, steps: Vec<StepRow>) -> RunView {
+    pub(crate) fn new(run: RunRow, steps: Vec<StepRow>, spent_microusd: u64) -> RunView {
         let step = |row: StepRow| StepView { step: row.step, started_at: row.started_at, finished_at: row.finished_at };
         RunView {
             run: run.key.run,
@@ -256,6 +279,24 @@ impl RunView {
             ended_at: run.ended_at,
             outcome: run.outcome,
             steps: steps.into_iter().map(step).collect(),
+            spent_microusd,
+        }
+    }
+}
+
+impl From<Usage> for UsageView {
+    fn from(usage: Usage) -> UsageView {
+        let Usage { model, calls, estimated, cost_microusd, .. } = usage;
+        let Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, .. } = usage;
+        UsageView {
+            model,
+            calls,
+            estimated,
+            input_tokens,
+            output_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
+            cost_microusd,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The way to the engine: where it is, what its answers mean, and whether it is fit.
 
-use super::context;
+use super::{body, context};
 use crate::{Error, Listed, Probe, Sandbox};
 use bollard::{
     API_DEFAULT_VERSION, Docker,
@@ -121,8 +121,13 @@ pub(super) fn check_paths(sandbox: &Sandbox, socket: &str) -> Result<(), Error> 
     if let Some(bad) = sandbox.mounts.iter().find(|mount| !is_free(&mount.inside)) {
         return fail(format!("nothing can be mounted at `{}`", bad.inside));
     }
-    if let Some(bad) = sandbox.mounts.iter().find(|mount| holds(&mount.host, Path::new(socket))) {
-        return fail(format!("{} leads to the engine's socket, and so to the whole machine", bad.host.display()));
+    let gateway = sandbox.gateway.iter().map(|it| &it.folder);
+    if let Some(missing) = gateway.clone().find(|it| !it.is_dir()) {
+        return fail(format!("its gateway's folder {} does not exist", missing.display()));
+    }
+    let mut hosts = sandbox.mounts.iter().map(|it| &it.host).chain(gateway);
+    if let Some(bad) = hosts.find(|host| holds(host, Path::new(socket))) {
+        return fail(format!("{} leads to the engine's socket, and so to the whole machine", bad.display()));
     }
     Ok(())
 }
@@ -130,7 +135,7 @@ pub(super) fn check_paths(sandbox: &Sandbox, socket: &str) -> Result<(), Error> 
 /// A path inside at which a mount hides nothing of the sandbox's own.
 fn is_free(inside: &str) -> bool {
     let path = Path::new(inside);
-    let own = [super::body::INIT, super::body::LAUNCH, super::body::SPOOL, "/proc", "/sys", "/dev"];
+    let own = [crate::INIT, body::LAUNCH, body::SPOOL, body::GATEWAY, "/proc", "/sys", "/dev"];
     path.is_absolute()
         && path.components().all(|it| matches!(it, Component::RootDir | Component::Normal(_)))
         && !own.iter().any(|it| path.starts_with(it) || Path::new(it).starts_with(path))
@@ -258,9 +263,18 @@ mod tests {
         for free in ["/work", "/agentd/home", "/tmp/cache", "/home/agent/"] {
             assert!(is_free(free), "{free}");
         }
-        for taken in
-            ["", "work", "/", "/agentd", "/agentd/spool", "/agentd/spool/x", "/agentd/init", "/a/../b", "/proc"]
-        {
+        for taken in [
+            "",
+            "work",
+            "/",
+            "/agentd",
+            "/agentd/gateway",
+            "/agentd/spool",
+            "/agentd/spool/x",
+            "/agentd/init",
+            "/a/../b",
+            "/proc",
+        ] {
             assert!(!is_free(taken), "{taken}");
         }
         let socket = Path::new("/no/run/engine.sock");

@@ -4,10 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod build;
 mod cases;
+#[expect(dead_code, clippy::print_stdout, reason = "a program of its own: `rig::peer` builds it for the inside")]
+mod peer;
+mod pull;
+mod registry;
 mod rig;
+mod services;
 mod spool;
 mod walls;
+mod way_out;
 mod without_walls;
 
 macro_rules! conformance {

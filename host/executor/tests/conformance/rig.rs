@@ -1,7 +1,8 @@
 //! An executor, a folder and a base image to try things with; everything is removed afterwards, also after a failure.
 
 use agentd_executor::{
-    Command, DockerExecutor, DockerOptions, Executor, Exit, File, Kind, Limits, LocalExecutor, Mount, Sandbox, image,
+    Command, DockerExecutor, DockerOptions, Executor, Exit, File, Kind, Limits, LocalExecutor, Mount, Network, Sandbox,
+    image,
     spool::{Ending, Frame, Note, Reader, Stream},
 };
 use futures_util::FutureExt as _;
@@ -112,7 +113,32 @@ fn init() -> PathBuf {
     INIT.get_or_init(build).clone()
 }
 
+/// A program of these tests for the inside, which speaks to networks: `peer.rs`, built now, needing nothing.
+pub(crate) fn peer() -> PathBuf {
+    static PEER: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/peer.rs");
+        let built = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("peer-{}", std::process::id()));
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let flags =
+            ["--edition", "2024", "-C", "opt-level=1", "-C", "strip=symbols", "-C", "target-feature=+crt-static"];
+        let status = Process::new(rustc).args(flags).arg(source).arg("-o").arg(&built).status();
+        assert!(status.expect("rustc").success(), "the tests' own program does not build");
+        let place = built.with_file_name("peer");
+        std::fs::rename(built, &place).expect("a name");
+        place
+    };
+    PEER.get_or_init(build).clone()
+}
+
 impl Rig {
+    /// A sandbox that runs a shell script, to which `peer` is a program.
+    pub(crate) fn with_peer(&self, purpose: &str, script: &str) -> Sandbox {
+        let mut sandbox = self.shell(purpose, script);
+        sandbox.mounts.push(Mount { host: peer(), inside: "/usr/bin/peer".into(), writable: false });
+        sandbox
+    }
+
     pub(crate) fn control(&self, name: &str) -> PathBuf {
         self.dir.path().join("control").join(name)
     }
@@ -133,9 +159,12 @@ impl Rig {
             init: init(),
             control: self.control(&name),
             mounts: vec![work, home],
+            gateway: None,
+            network: Network::Own,
             command: Command {
                 argv: argv.iter().map(|&it| it.to_owned()).collect(),
                 env: Vec::new(),
+                path: Vec::new(),
                 cwd,
                 stdin: None,
                 files: Vec::new(),

@@ -5,7 +5,7 @@
 
 use super::{Author, Checkout, Mirror, bare, failed, mirror::make_checkout, rewrite};
 use crate::steps::{empty_dir, io_failure};
-use agentd_forge::git::{Error, Git, GitDir, Options};
+use agentd_forge::git::{Error, Git, GitDir, Options, UPLOAD_PACK};
 use agentd_task::{Failure, Reason};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ impl Quarantine {
         let fetch =
             ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", &bundle, &refs];
         git.ok(&fetch).await.map_err(|e| self.failed(&e))?;
-        git.ok(&["rev-parse", &format!("{TIP}^{{commit}}")]).await.map_err(|e| self.failed(&e))
+        self.tip().await
     }
 
     /// Makes one commit of the files in a folder, whose `.git` is not looked at; none if they are as at `start`.
@@ -193,10 +193,46 @@ impl Quarantine {
         Ok(String::from_utf8_lossy(&output).trim().to_owned())
     }
 
-    /// Makes a fresh work tree of a commit, which borrows nothing that could be changed.
+    /// Makes a fresh work tree of a commit, which has the objects that the mirror lacks, so that git works in it too.
     pub(crate) async fn checkout(&self, checkout: &Checkout) -> Result<(), Failure> {
-        make_checkout(&self.dir.join("objects"), checkout).await
+        make_checkout(&self.dir.join("objects"), checkout).await?;
+        let (from, to) = (self.dir.join("objects"), checkout.dir.join(".git/objects"));
+        let copied = tokio::task::spawn_blocking({
+            let (from, to) = (from.clone(), to.clone());
+            move || copy_objects(&from, &to)
+        });
+        let copied = copied.await.map_err(|e| Failure::new(Reason::Internal, format!("a thread died: {e}")))?;
+        copied.map_err(|e| io_failure("copying objects from", &from, &e))
     }
+
+    /// Takes over the work of another quarantine, and returns its commit.
+    pub(crate) async fn take_over(&self, other: &Quarantine) -> Result<String, Failure> {
+        let from = other.dir.to_string_lossy();
+        let refs = format!("+{TIP}:{TIP}");
+        let fetch = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", UPLOAD_PACK, &from, &refs];
+        self.git().ok(&fetch).await.map_err(|e| self.failed(&e))?;
+        self.tip().await
+    }
+
+    /// The commit of the work that it holds.
+    pub(crate) async fn tip(&self) -> Result<String, Failure> {
+        self.git().ok(&["rev-parse", &format!("{TIP}^{{commit}}")]).await.map_err(|e| self.failed(&e))
+    }
+}
+
+/// All but where others are borrowed from. The host made both.
+fn copy_objects(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()? {
+            kind if kind.is_dir() && entry.file_name() != "info" => copy_objects(&entry.path(), &target)?,
+            kind if kind.is_file() && !target.exists() => drop(std::fs::copy(entry.path(), &target)?),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// `:100644 100755 OLD NEW M NUL path NUL` and so on.

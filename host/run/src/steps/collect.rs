@@ -70,6 +70,9 @@ pub(super) async fn collect(run: &Run, prepared: &Prepared, executed: &Executed)
     workspace::remount(run)?;
     let mirror = Mirror::new(run.rt.layout.mirror(&run.repository.id));
     let quarantine = Quarantine::create(run.layout.quarantine(), &mirror).await?;
+    if prepared.kept {
+        quarantine.take_over(&Quarantine::open(run.rt.layout.kept_change(run.key.task))).await?;
+    }
     let tip = match run.repository.executor.kind() {
         Kind::Docker => bundle(run, prepared, executed, &quarantine).await?,
         Kind::Local => {
@@ -91,10 +94,11 @@ pub(super) async fn collect(run: &Run, prepared: &Prepared, executed: &Executed)
     Ok(Some(Collected { commit, fork, commits, stat }))
 }
 
-/// The message of what the agent left uncommitted.
+/// The message of what the agent left uncommitted, marked as such.
 fn message(run: &Run) -> String {
     let title = contract::one_line(&run.row.title, 72);
-    if title.is_empty() { run.key.task.to_string() } else { title }
+    let title = if title.is_empty() { run.key.task.to_string() } else { title };
+    format!("{title}\n\nThe agent left this uncommitted; agentd committed it.\n\nAgentd-Leftovers: true")
 }
 
 async fn bundle(
@@ -115,6 +119,7 @@ async fn bundle(
         argv,
         workspace: run.layout.workspace(),
         home: run.layout.agent_home(),
+        network: None,
         handout: Some((handout.clone(), HANDOUT.into())),
         timeout: run.rt.timeouts.collect,
     };

@@ -5,15 +5,16 @@
 
 use super::{
     Ended, Outline, Run, Stop,
+    network::{self, Phase, RunNetwork},
     prepare::Prepared,
     sandbox::{self, HOME, WORKSPACE},
     spoken::{Lines, Told},
-    verdict::{self, Cause},
+    verdict::{self, Cause, Seen},
 };
 use crate::{
-    contract,
+    Agent, contract,
     disk::{self, Room},
-    ranking, workspace,
+    ranking, session, workspace,
 };
 use agentd_executor::{Command, File, Sandbox, State, spool};
 use agentd_plugin::{
@@ -24,6 +25,7 @@ use agentd_plugin::{
         common,
     },
 };
+use agentd_store::{Session, SessionNote};
 use agentd_task::Reason;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -60,29 +62,54 @@ impl Outline for Executed {
     }
 }
 
-/// A run without a change: an answer, if there is one.
-pub(super) fn answered(executed: Executed) -> Result<Ended, Stop> {
+impl Executed {
+    /// What is to be known of the conversation from now on.
+    pub(super) fn note(&self, prepared: &Prepared) -> SessionNote {
+        match &self.session {
+            Some(id) => SessionNote::Kept(Session { agent: prepared.agent.clone(), id: id.clone() }),
+            None => SessionNote::Lost,
+        }
+    }
+}
+
+/// What an agent's last lines begin with when it found nothing to do: the prompt asks for it.
+const NOTHING_TO_DO: &str = "NOTHING TO DO";
+
+/// A run without a change: an answer, or nothing to do, in the agent's own words.
+pub(super) fn without_change(executed: Executed, session: SessionNote) -> Result<Ended, Stop> {
+    if executed.answer.lines().any(|it| it.trim_start_matches(['*', '#', ' ']).starts_with(NOTHING_TO_DO)) {
+        return Ok(Ended::NothingToDo { answer: executed.answer, session });
+    }
     if executed.answer.trim().is_empty() {
         let text = "the agent ended well, said nothing and changed nothing; look at `agentd task logs`, and whether it \
                     was told what to do";
         return Err(Stop::failed(Reason::EmptyOutput, text));
     }
-    Ok(Ended::Answered { answer: executed.answer, session: executed.session })
+    Ok(Ended::Answered { answer: executed.answer, session })
 }
 
 pub(super) async fn execute(run: &Run, prepared: &Prepared) -> Result<Executed, Stop> {
     let agent = run.rt.agents.get(&prepared.agent);
-    let entry = &agent
-        .ok_or_else(|| Stop::Stuck(format!("the agent `{}` is not configured (any more)", prepared.agent)))?
-        .entry;
+    let agent =
+        agent.ok_or_else(|| Stop::Stuck(format!("the agent `{}` is not configured (any more)", prepared.agent)))?;
+    let entry = &agent.entry;
     if entry.digest() != prepared.agent_digest {
         let text = format!("the agent plugin {} was replaced while the run was away; it begins anew", entry.plugin());
         return Err(Stop::failed(Reason::Lost, text));
     }
     let mut adapter = entry.agent_run().await.map_err(plugin)?;
-    let plan = adapter.launch(self::run(run, prepared)).await.map_err(refused)?;
-    let litter = plan.litter.clone();
-    let sandbox = describe(run, plan)?;
+    let opened;
+    let network = if is_over(run).await? {
+        // It ended while the daemon was away: nobody needs its services any more, and they cannot fail what is done.
+        opened = network::open(run, Phase::Work).await?;
+        &opened
+    } else {
+        run.network(Phase::Work).await?
+    };
+    let plan = adapter.launch(self::run(run, prepared, agent, network)).await.map_err(refused)?;
+    let (litter, session_files) = (plan.litter.clone(), plan.session_files.clone());
+    let mut sandbox = describe(run, plan, agent)?;
+    network.attach_to(&mut sandbox);
     workspace::remount(run)?;
     let stored = run.rt.store.reader().run(run.key).await?.map_or(0, |it| it.spool_offset);
     if stored > 0 {
@@ -101,11 +128,18 @@ pub(super) async fn execute(run: &Run, prepared: &Prepared) -> Result<Executed, 
         return Err(Stop::failed(Reason::DiskFull, format!("the agent's output could not be kept: {why}; make room")));
     }
     let conclusion = watch.conclude(cause).await?;
-    verdict::judge(run, cause, watch.exit_code, conclusion, litter)
+    let fault = network.door().and_then(agentd_gateway::Door::fault);
+    let code = watch.exit_code;
+    let mut executed =
+        verdict::judge(run, &Seen { cause, code, fault }, conclusion, litter, prepared.resume.is_some())?;
+    if executed.session.is_some() && !session::keep(run, &session_files).await? {
+        executed.session = None; // there is nothing to go on with
+    }
+    Ok(executed)
 }
 
 /// The run as its adapter is told of it.
-fn run(run: &Run, prepared: &Prepared) -> activity::Run {
+fn run(run: &Run, prepared: &Prepared, agent: &Agent, network: &RunNetwork) -> activity::Run {
     let executor = &run.repository.executor;
     let [workspace, home] = mounts(run).map(|it| executor.place(&it));
     let wall = u64::try_from(run.rt.timeouts.wall.as_millis()).unwrap_or(u64::MAX >> 11);
@@ -115,18 +149,24 @@ fn run(run: &Run, prepared: &Prepared) -> activity::Run {
         purpose: ranking::purpose(run.row.task.purpose).into(),
         prompt: prepared.prompt.clone(),
         system: prepared.system.clone(),
-        // The files of a conversation are not kept between runs yet, so there is none to go on with.
-        resume: None,
+        resume: prepared.resume.clone(),
         new_session: prepared.new_session.clone(),
-        model: None,
+        model: agent.model.clone(),
         workspace,
         branch: run.row.branch.clone(),
         base: prepared.base.clone(),
         base_commit: prepared.base_commit.clone(),
         home,
-        endpoints: vec![],
+        endpoints: network
+            .door()
+            .map(agentd_gateway::Door::endpoints)
+            .unwrap_or_default()
+            .into_iter()
+            .map(endpoint)
+            .collect(),
         mcp_servers: vec![],
         max_turns: None,
+        // The gateway holds the budget: an agent reckons with prices of its own, which may be wrong.
         max_microusd: None,
         max_duration_ms: Some(wall),
         sandboxed: executor.kind() == agentd_executor::Kind::Docker,
@@ -134,12 +174,16 @@ fn run(run: &Run, prepared: &Prepared) -> activity::Run {
     }
 }
 
+fn endpoint(it: agentd_gateway::Endpoint) -> activity::Endpoint {
+    activity::Endpoint { name: it.name, api: it.api, url: it.url, token: it.token, extra: vec![] }
+}
+
 fn mounts(run: &Run) -> [agentd_executor::Mount; 2] {
     let (workspace, home) = (run.layout.workspace(), run.layout.agent_home());
     [sandbox::mount(workspace, WORKSPACE, true), sandbox::mount(home, HOME, true)]
 }
 
-fn describe(run: &Run, plan: Plan) -> Result<Sandbox, Stop> {
+fn describe(run: &Run, plan: Plan, agent: &Agent) -> Result<Sandbox, Stop> {
     if plan.keep_stdin {
         let text = "the adapter wants its agent's input kept open, which this version of agentd does not do";
         return Err(Stop::Stuck(text.into()));
@@ -157,8 +201,10 @@ fn describe(run: &Run, plan: Plan) -> Result<Sandbox, Stop> {
         files.push(File { path: path.into(), content: file.content, executable: file.executable });
     }
     let stdin = Some(plan.stdin).filter(|it| !it.is_empty());
-    let command = Command { argv: plan.argv, env: plan.env, cwd, stdin, files, home };
-    Ok(sandbox::sandbox(run, AGENT, mounts.into(), command))
+    let installed = run.rt.toolbox.tools(&agent.needs).map_err(Stop::Stuck)?;
+    let (tools, path) = network::tools(run, &installed);
+    let command = Command { argv: plan.argv, env: plan.env, path, cwd, stdin, files, home };
+    Ok(sandbox::sandbox(run, AGENT, mounts.into_iter().chain(tools).collect(), command))
 }
 
 /// Starts the sandbox, or finds the one of the daemon before.
@@ -175,6 +221,16 @@ async fn start(run: &Run, sandbox: &Sandbox) -> Result<(), Stop> {
     }
     executor.start(sandbox).await?;
     Ok(())
+}
+
+/// Whether the agent has come to its end, and has only to be read.
+async fn is_over(run: &Run) -> Result<bool, Stop> {
+    let control = run.layout.control(AGENT);
+    Ok(match run.repository.executor.state(&run.rt.sandbox_name(run.key, AGENT), &control).await? {
+        State::Exited(_) => true,
+        State::Missing => is_begun(&control),
+        State::Created | State::Running | State::Paused => false,
+    })
 }
 
 fn is_begun(control: &Path) -> bool {
@@ -280,10 +336,12 @@ impl<'a> Watch<'a> {
             Ok(Err(agentd_executor::Error::NotFound { .. })) | Err(_) => false,
             Ok(Err(error)) => return Err(error.into()),
         };
-        Ok(match () {
-            () if oom => Cause::Memory,
-            () if self.truncated => Cause::Output,
-            () => Cause::Exited,
+        Ok(if oom {
+            Cause::Memory
+        } else if self.truncated {
+            Cause::Output
+        } else {
+            Cause::Exited
         })
     }
 
@@ -299,20 +357,25 @@ impl<'a> Watch<'a> {
         let folders = workspace::written(layout);
         let used = sandbox::blocking(move || disk::used(&folders)).await?;
         self.weigh_at = Instant::now() + WEIGH.max(began.elapsed() * 10);
-        Ok(match () {
-            () if used > self.run.rt.sandboxes.disk => Some(Cause::Written),
-            () if low => Some(Cause::Disk),
-            () => None,
+        Ok(if used > self.run.rt.sandboxes.disk {
+            Some(Cause::Written)
+        } else if low {
+            Some(Cause::Disk)
+        } else {
+            None
         })
     }
 
     fn overdue(&self) -> Result<Option<Cause>, Stop> {
         let timeouts = &self.run.rt.timeouts;
-        Ok(match () {
-            () if self.truncated || self.reader.is_cut()? => Some(Cause::Output),
-            () if self.began.elapsed() >= timeouts.wall => Some(Cause::Timeout),
-            () if self.heard.elapsed() >= timeouts.idle => Some(Cause::Idle),
-            () => None,
+        Ok(if self.truncated || self.reader.is_cut()? {
+            Some(Cause::Output)
+        } else if self.began.elapsed() >= timeouts.wall {
+            Some(Cause::Timeout)
+        } else if self.heard.elapsed() >= timeouts.idle {
+            Some(Cause::Idle)
+        } else {
+            None
         })
     }
 

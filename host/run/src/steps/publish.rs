@@ -44,7 +44,7 @@ impl Publication {
             base: prepared.base.clone(),
             base_commit: prepared.base_commit.clone(),
             commit: collected.commit.clone(),
-            expected: Some(prepared.start.clone()).filter(|it| *it != prepared.base_commit),
+            expected: Some(prepared.start.clone()).filter(|it| *it != prepared.base_commit && !prepared.kept),
             title: row.title.clone(),
             body: body(row, key, collected, verified),
             answer: executed.answer.clone(),

@@ -1,8 +1,8 @@
 //! What all sandboxes of a run have in common: names, mounts, owners, and short commands that are waited for.
 
-use super::{Run, Stop};
-use crate::{contract, git::Mirror};
-use agentd_executor::{Command, Exit, Kind, Mount, Sandbox, spool};
+use super::{Run, Stop, network::Phase};
+use crate::{contract, disk, git::Mirror};
+use agentd_executor::{Command, Exit, Kind, Mount, Network, Sandbox, spool};
 use agentd_task::{Failure, Reason};
 use std::{
     io,
@@ -28,6 +28,8 @@ pub(super) struct Short {
     pub(super) argv: Vec<String>,
     pub(super) workspace: PathBuf,
     pub(super) home: PathBuf,
+    /// None: it has no way out at all.
+    pub(super) network: Option<Phase>,
     /// Mounted at this path inside, writable.
     pub(super) handout: Option<(PathBuf, String)>,
     pub(super) timeout: Duration,
@@ -54,23 +56,34 @@ pub(crate) fn mirror_objects(run: &Run, mirror: &Mirror) -> String {
     format!("{}/objects", run.repository.executor.place(&mount))
 }
 
-/// A sandbox of this run, before its command is filled in.
+/// A sandbox of this run in the run's image, without a network yet.
 pub(super) fn sandbox(run: &Run, name: &str, mut mounts: Vec<Mount>, command: Command) -> Sandbox {
     mounts.push(mirror_mount(run));
+    bare(run, name, mounts, command, run.image())
+}
+
+/// A sandbox of this run in an image of its own.
+pub(super) fn bare(run: &Run, name: &str, mounts: Vec<Mount>, command: Command, image: String) -> Sandbox {
     Sandbox {
         name: run.rt.sandbox_name(run.key, name),
-        labels: vec![
-            ("agentd.task".into(), run.key.task.to_string()),
-            ("agentd.run".into(), run.key.run.to_string()),
-            ("agentd.sandbox".into(), name.into()),
-        ],
-        image: run.repository.image.clone(),
+        labels: labels(run, name),
+        image,
         init: run.rt.sandboxes.init.clone(),
         control: run.layout.control(name),
         mounts,
         command,
         limits: run.rt.sandboxes.limits.clone(),
+        gateway: None,
+        network: Network::Own,
     }
+}
+
+pub(super) fn labels(run: &Run, name: &str) -> Vec<(String, String)> {
+    vec![
+        ("agentd.task".into(), run.key.task.to_string()),
+        ("agentd.run".into(), run.key.run.to_string()),
+        ("agentd.sandbox".into(), name.into()),
+    ]
 }
 
 /// Runs a command in a sandbox of its own and waits for its end. One that is left from before is removed first.
@@ -79,8 +92,12 @@ pub(super) async fn run_short(run: &Run, short: Short) -> Result<Said, Stop> {
     let mut mounts = vec![mount(short.workspace, WORKSPACE, true), mount(short.home, HOME, true)];
     let [workspace, home] = [&mounts[0], &mounts[1]].map(|it| executor.place(it));
     mounts.extend(short.handout.map(|(host, inside)| mount(host, &inside, true)));
-    let command = Command { argv: short.argv, env: vec![], cwd: workspace, stdin: None, files: vec![], home };
+    let command =
+        Command { argv: short.argv, env: vec![], path: vec![], cwd: workspace, stdin: None, files: vec![], home };
     let mut sandbox = sandbox(run, &short.name, mounts, command);
+    if let Some(wanted) = short.network {
+        run.network(wanted).await?.attach_to(&mut sandbox);
+    }
     sandbox.limits.spool = SHORT_OUTPUT;
     executor.remove(&sandbox.name, &sandbox.control).await?;
     empty_dir(&sandbox.control).await?;
@@ -142,13 +159,14 @@ async fn said(control: &Path, exit: Exit) -> Result<Said, Stop> {
 }
 
 /// Runs the repository's setup command, if it has one.
-pub(super) async fn setup(run: &Run, workspace: &Path, home: &Path, name: &str) -> Result<(), Stop> {
+pub(super) async fn setup(run: &Run, network: Phase, workspace: &Path, home: &Path, name: &str) -> Result<(), Stop> {
     let Some(setup) = &run.repository.setup else { return Ok(()) };
     let short = Short {
         name: name.into(),
         argv: shell(setup),
         workspace: workspace.into(),
         home: home.into(),
+        network: Some(network),
         handout: None,
         timeout: run.rt.timeouts.gate,
     };
@@ -169,7 +187,7 @@ pub(super) fn shell(command: &str) -> Vec<String> {
 /// Where a sandbox's programs come from, for people.
 pub(super) fn place(run: &Run) -> String {
     match run.repository.executor.kind() {
-        Kind::Docker => format!("in the image {}", run.repository.image),
+        Kind::Docker => format!("in the image {}", run.image()),
         Kind::Local => "on this machine".into(),
     }
 }
@@ -184,10 +202,7 @@ pub(crate) async fn empty_dir(dir: &Path) -> Result<(), Stop> {
     let dir = dir.to_owned();
     let make = move || {
         use std::os::unix::fs::DirBuilderExt;
-        match std::fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_failure("emptying", &dir, &error)),
-            _ => {}
-        }
+        disk::remove_folder(&dir).map_err(|error| io_failure("emptying", &dir, &error))?;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(|error| io_failure("making", &dir, &error))
     };

@@ -6,6 +6,7 @@
 use super::{
     Outline, Run, Stop,
     collect::Collected,
+    network::Phase,
     sandbox::{self, Short},
 };
 use crate::{
@@ -16,7 +17,10 @@ use agentd_egress::secret;
 use agentd_task::{Reason, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::path::{Component, Path};
+use std::{
+    borrow::Cow,
+    path::{Component, Path},
+};
 use tokio::time::Instant;
 
 const FILES_MAX: usize = 3_000;
@@ -67,6 +71,7 @@ pub(super) async fn verify(run: &Run, collected: &Collected) -> Result<Verified,
     for (number, command) in run.repository.gates.iter().enumerate() {
         gates.push(gate(run, &quarantine, &collected.commit, number, command).await?);
     }
+    run.close_network(Phase::Verify).await?;
     Ok(Verified { gates, ask: ask(run, &changes) })
 }
 
@@ -120,39 +125,67 @@ fn leaves(path: &str, target: &str) -> bool {
 async fn look_for_secrets(run: &Run, quarantine: &Quarantine, collected: &Collected) -> Result<(), Stop> {
     let history = quarantine.history(&collected.fork, &collected.commit).await?;
     let secrets = run.rt.secrets.clone();
-    let found = sandbox::blocking(move || find_secret(&history, &secrets)).await?;
-    match found {
-        Some((what, place)) => {
+    let found = sandbox::blocking(move || {
+        let mirror = find_added(&history, mirror_address().as_bytes());
+        (find_secret(&history, &secrets), mirror)
+    });
+    match found.await? {
+        (Some((what, place)), _) => {
             let text = format!("the change shows what looks like {what} in {place}; it was not pushed");
             Err(Stop::failed(Reason::Refused, text))
         }
-        None => Ok(()),
+        (None, Some(place)) => {
+            let text = format!(
+                "{place} names {}, a mirror that only the sandbox has: its tool wrote the address that it fetched from; \
+                 say in the task that such files stay as they are, or keep its dependencies for a person",
+                mirror_address()
+            );
+            Err(Stop::failed(Reason::Refused, text))
+        }
+        (None, None) => Ok(()),
     }
 }
 
-/// What kind of secret was found, and where. Every line is looked at, headers and messages too: only lines that take
-/// something away are not, for what they show is in the repository already, or was looked at where it was added.
+/// The address of a mirror that only a sandbox has: some tools write it into their lock files, where it is of no use to
+/// anybody else.
+fn mirror_address() -> String {
+    format!("http://127.0.0.1:{}/", agentd_gateway::PORT)
+}
+
+/// What kind of secret was found, and where.
 fn find_secret(history: &[u8], live: &secret::SecretScan) -> Option<(String, String)> {
-    let mut place = String::from("a commit message");
-    let mut in_header = false;
-    for line in history.split(|it| *it == b'\n') {
+    shown(history).find_map(|(place, line)| {
+        let kind = match live.find(line) {
+            Some(_) => Some("a secret of this configuration"),
+            None => secret::find_pattern(line).map(|(name, _)| name),
+        };
+        kind.map(|it| (it.to_owned(), place.into_owned()))
+    })
+}
+
+/// The file to which a line with `words` was added.
+fn find_added(history: &[u8], words: &[u8]) -> Option<String> {
+    let added = |line: &[u8]| line.starts_with(b"+") && line.windows(words.len()).any(|it| it == words);
+    shown(history).find(|(_, line)| added(line)).map(|(place, _)| place.into_owned())
+}
+
+/// Every line that a push would show, with the file that it stands in: headers and messages too. Only lines that take
+/// something away are not among them, for what they show is in the repository already, or was looked at where it was
+/// added.
+fn shown(history: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
+    let (mut place, mut in_header) = (Cow::Borrowed("a commit message"), false);
+    history.split(|it| *it == b'\n').filter_map(move |line| {
         if line.starts_with(b"diff --git ") {
             in_header = true;
         } else if line.starts_with(b"@@ ") {
             in_header = false;
         } else if in_header && let Some(name) = line.strip_prefix(b"+++ b/") {
-            place = String::from_utf8_lossy(name).into_owned();
+            place = String::from_utf8_lossy(name);
         } else if line.starts_with(b"-") {
-            continue;
+            return None;
         }
-        if live.find(line).is_some() {
-            return Some(("a secret of this configuration".into(), place));
-        }
-        if let Some((name, _)) = secret::find_pattern(line) {
-            return Some((name.into(), place));
-        }
-    }
-    None
+        Some((place.clone(), line))
+    })
 }
 
 /// Runs one gate on a fresh checkout.
@@ -169,7 +202,7 @@ async fn gate(run: &Run, quarantine: &Quarantine, commit: &str, number: usize, c
     };
     quarantine.checkout(&checkout).await?;
     sandbox::give_to_agent(run, &[proof.clone(), home.clone()]).await?;
-    sandbox::setup(run, &proof, &home, &format!("gate-{number}-setup")).await?;
+    sandbox::setup(run, Phase::Verify, &proof, &home, &format!("gate-{number}-setup")).await?;
     run.say("gate.started", Severity::Info, format!("Gate `{command}`"), json!({ "command": command })).await;
     let began = Instant::now();
     let short = Short {
@@ -177,6 +210,7 @@ async fn gate(run: &Run, quarantine: &Quarantine, commit: &str, number: usize, c
         argv: sandbox::shell(command),
         workspace: proof,
         home,
+        network: Some(Phase::Verify),
         handout: None,
         timeout: run.rt.timeouts.gate,
     };
@@ -243,5 +277,16 @@ mod tests {
         assert_eq!(place, "x");
         let (_, place) = none(&format!("Mend it with {token}\n")).unwrap();
         assert_eq!(place, "a commit message");
+    }
+
+    #[test]
+    fn the_address_of_the_sandboxes_mirror_is_found_where_it_was_added() {
+        let url = format!("{}pypi/files/six/six.whl", mirror_address());
+        let diff =
+            |sign: &str| format!("diff --git a/x b/x\n--- a/x\n+++ b/uv.lock\n@@ -1 +1 @@\n{sign}source = \"{url}\"\n");
+        let found = |sign: &str| find_added(diff(sign).as_bytes(), mirror_address().as_bytes());
+        assert_eq!(found("+").as_deref(), Some("uv.lock"));
+        assert_eq!(found("-"), None);
+        assert_eq!(found(" "), None);
     }
 }

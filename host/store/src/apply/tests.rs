@@ -1,7 +1,7 @@
 //! Each event with its row, in one transaction or not at all.
 
 use crate::{
-    Change, Error, NewEvent, Remark, RunKey, With,
+    Change, Error, NewEvent, Remark, RunKey, Session, SessionNote, With,
     tests::{Home, draft, effect, event, failed},
 };
 use agentd_task::{Draft, Event, Mode, Reason, Severity, TaskId};
@@ -40,12 +40,12 @@ async fn what_comes_with_an_event_is_stored_with_it() {
         details: json!({ "files": 3, "state": "a lie" }),
         effects: vec![effect("shop", "push/t-1/1"), effect("shop", "open/t-1/1")],
         change: Some(change("branch")),
-        session: Some("s-1".into()),
+        session: SessionNote::Kept(Session { agent: "claude".into(), id: "s-1".into() }),
         remark: Some(Remark { author: "ann".into(), body: "please".into(), at: 5 }),
         ..With::default()
     };
     let row = home.store.apply(task, Event::Verified { run, ask: false }, with, 20).await.unwrap();
-    assert_eq!(row.session.as_deref(), Some("s-1"));
+    assert_eq!(row.session.map(|it| it.id).as_deref(), Some("s-1"));
     let reader = home.store.reader();
     assert_eq!(reader.change(task).await.unwrap(), Some(change("branch")));
     assert_eq!(reader.open_changes().await.unwrap(), [(task, change("branch"))]);
@@ -61,7 +61,7 @@ async fn what_comes_with_an_event_is_stored_with_it() {
 async fn a_refused_event_stores_nothing() {
     let home = Home::new();
     let RunKey { task, .. } = home.running("a").await;
-    let with = With { effects: vec![effect("shop", "push/t-1/9")], session: Some("s".into()), ..With::default() };
+    let with = With { effects: vec![effect("shop", "push/t-1/9")], session: SessionNote::Lost, ..With::default() };
     let stale = Event::Verified { run: 9, ask: false };
     let error = home.store.apply(task, stale, with, 20).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error}");

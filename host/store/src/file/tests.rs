@@ -4,6 +4,7 @@ use crate::{
     Error, Options, Reader, Store,
     tests::{Home, draft},
 };
+use agentd_task::TaskId;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
@@ -33,12 +34,40 @@ fn check_refused(path: &Path, text: &str) {
 #[tokio::test]
 async fn a_database_of_a_newer_agentd_is_refused() {
     let (_folder, path) = closed().await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
     check_refused(
         &path,
-        "the database FILE has version 2, made by a newer agentd; this one knows versions up to 1: run the newer \
+        "the database FILE has version 3, made by a newer agentd; this one knows versions up to 2: run the newer \
          agentd, or restore the backup made before the upgrade",
     );
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("agentd.db");
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(include_str!("../migrations/0001.sql")).unwrap();
+    old.execute_batch(
+        "PRAGMA user_version = 1; PRAGMA application_id = 0x61677464;
+         INSERT INTO meta (name, value) VALUES ('instance', '0000002a'), ('created', '0');
+         INSERT INTO task (id, source, key, repository, branch, state, run, waits_on, session, created_at, changed_at, waiting_since)
+             VALUES (7, 'tasks', 'a', 'shop', 'agentd/t-7', 'waiting', 1, 'approval', 'a conversation', 1, 2, 3);
+         INSERT INTO content (task, title, body, labels, depends_on) VALUES (7, 'Mend it', '', '[]', '[]');
+         INSERT INTO run (task, number, purpose, started_at, ended_at, outcome) VALUES (7, 1, 'execute', 1, 2, 'verified');",
+    )
+    .unwrap();
+    drop(old);
+    let store = open(&path).unwrap();
+    assert_eq!(store.instance(), "0000002a");
+    let row = store.reader().task(TaskId(7)).await.unwrap().unwrap();
+    assert_eq!((row.title.as_str(), row.task.run, row.session), ("Mend it", 1, None));
+    assert_eq!(store.reader().integrity().await.unwrap(), [""; 0]);
+    let taken = store.intake(crate::tests::intake(vec![draft("b")]), 10).await.unwrap();
+    assert_eq!(taken.new, [TaskId(8)], "ids go on where they were");
+    assert_eq!(store.reader().spent(TaskId(7), 1, 0).await.unwrap(), crate::Spent::default());
+    store.close().await;
+    drop(open(&path).unwrap());
 }
 
 #[tokio::test]

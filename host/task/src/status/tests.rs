@@ -77,6 +77,25 @@ fn a_stop_costs_no_try() {
 }
 
 #[test]
+fn a_limit_costs_no_try_and_says_when_it_is_over() {
+    let parked = task(running()).on(&E::Parked { run: 3, until: 99 }).unwrap();
+    assert_eq!((parked.failures, parked.status), (0, S::Queued { due: 99, reason: Queued::Limited }));
+    let marked = S::Running { step: Step::Execute, cancel: true };
+    check(marked, E::Parked { run: 3, until: 99 }, Some(S::Cancelled));
+    check(running(), E::Parked { run: 2, until: 99 }, None);
+}
+
+#[test]
+fn a_person_says_whether_there_is_nothing_to_do() {
+    let asked = S::Waiting { on: On::Confirmation };
+    check(running(), E::NothingToDo { run: 3, in_review: false }, Some(asked.clone()));
+    check(running(), E::NothingToDo { run: 3, in_review: true }, Some(S::InReview));
+    check(asked.clone(), E::Approved, Some(S::Done { outcome: Outcome::NothingToDo }));
+    check(asked.clone(), E::Closed, Some(S::Cancelled));
+    check(asked, E::Remarked { now: 4 }, Some(S::Queued { due: 4, reason: Queued::Feedback }));
+}
+
+#[test]
 fn what_is_over_comes_back_only_when_somebody_asks() {
     let done = S::Done { outcome: Outcome::Change };
     for event in [E::Claimed, E::Cancelled, E::Published, E::Merged, E::Retried { now: 1 }] {
@@ -101,6 +120,8 @@ fn event() -> impl Strategy<Value = Event> {
             failure: failure(reason),
             now: 1
         }),
+        (run.clone(), any::<bool>()).prop_map(|(run, in_review)| E::NothingToDo { run, in_review }),
+        run.clone().prop_map(|run| E::Parked { run, until: 9 }),
         run.clone().prop_map(|run| E::Stuck { run }),
         run.clone().prop_map(|run| E::Interrupted { run, now: 1 }),
         run.prop_map(|run| E::Ended { run }),
@@ -127,7 +148,7 @@ proptest! {
             let Ok(next) = it.on(&event) else { continue };
             prop_assert_eq!(next.run, it.run + u32::from(event == E::Claimed));
             if let E::Stepped { run, .. } | E::Verified { run, .. } | E::Answered { run, .. } | E::Failed { run, .. }
-                | E::Stuck { run } | E::Interrupted { run, .. } | E::Ended { run } = event {
+                | E::NothingToDo { run, .. } | E::Parked { run, .. } | E::Stuck { run } | E::Interrupted { run, .. } | E::Ended { run } = event {
                 prop_assert_eq!(run, it.run);
                 let runs = matches!(it.status, S::Running { .. });
                 prop_assert!(runs);

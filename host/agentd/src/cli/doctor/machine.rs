@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::{
-    config::{Config, ExecutorKind, Repository, size_text},
+    config::{Config, ExecutorKind, size_text},
     home::Home,
 };
 use rustix::fs::statvfs;
@@ -34,10 +34,9 @@ pub(super) fn user(config: &Config) -> Check {
 
 /// Whether any repository's agents run that way.
 pub(super) fn uses(config: &Config, kind: ExecutorKind) -> bool {
-    let executor = |it: &Repository| it.executor.unwrap_or(config.sandbox.executor);
     match config.repositories.is_empty() {
         true => config.sandbox.executor == kind,
-        false => config.repositories.values().any(|it| executor(it) == kind),
+        false => config.repositories.values().any(|it| config.executor_of(it) == kind),
     }
 }
 

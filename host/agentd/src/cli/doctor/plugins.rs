@@ -3,11 +3,7 @@
 use super::Check;
 use crate::{cli::rehearsal::Rehearsal, config::Config};
 
-pub(super) async fn check(config: &Config) -> Vec<Check> {
-    let rehearsal = match Rehearsal::load(config).await {
-        Ok(rehearsal) => rehearsal,
-        Err(error) => return vec![Check::fail("plugins", error.text, error.hint.unwrap_or_default())],
-    };
+pub(super) async fn check(rehearsal: &Rehearsal, config: &Config) -> Vec<Check> {
     let listed = rehearsal.plugins.list();
     let mut checks = Vec::new();
     for plugin in &listed {

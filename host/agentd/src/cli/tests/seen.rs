@@ -96,6 +96,37 @@ async fn lists_and_single_tasks() {
 }
 
 #[tokio::test]
+async fn the_toolbox_is_seen_without_a_daemon_and_cleared_without_one() {
+    let daemon = daemon().await;
+    let empty = "nothing is installed: agentd toolbox install claude-code\n";
+    assert_eq!(seen(&daemon, "toolbox|list").await, empty);
+    let digest = "0123456789abcdef".repeat(4);
+    let (folder, now) = (daemon.home.path().join("toolbox"), crate::cli::print::now());
+    std::fs::create_dir_all(folder.join("store").join(&digest)).unwrap();
+    let record = json!({ "cli": {
+        "release": "npm:@acme/cli@1.2.3", "version": "1.2.3", "arch": "x86_64", "digest": format!("sha256:{digest}"),
+        "path": format!("store/{digest}"), "installed_at": now,
+    }});
+    std::fs::write(folder.join("tools.json"), record.to_string()).unwrap();
+    insta::assert_snapshot!(without_ages(&seen(&daemon, "toolbox|list").await), @r"
+    program version machine digest from since
+    cli 1.2.3 x86_64 sha256:0123456789ab npm:@acme/cli@1.2.3
+    ");
+    let lock = daemon.home.lock().unwrap();
+    let refused = seen(&daemon, "toolbox|remove|cli").await;
+    assert_eq!(
+        refused,
+        "error: agentd is running on HOME, and its runs may need what is removed\n\
+         hint: agentd stop --drain waits for them"
+    );
+    drop(lock);
+    assert_eq!(seen(&daemon, "toolbox|remove|--unused").await, "nothing to remove\n");
+    assert_eq!(seen(&daemon, "toolbox|remove|cli").await, "removed cli\n");
+    assert_eq!(seen(&daemon, "toolbox|list").await, empty);
+    assert!(!folder.join("store").join(&digest).exists());
+}
+
+#[tokio::test]
 async fn orders_say_what_happened() {
     let daemon = daemon().await;
     assert_eq!(seen(&daemon, "task|start|t-2").await, "did start t-2\n");

@@ -87,9 +87,20 @@ fn detail() -> TaskDetail {
             ended_at: Some(2),
             outcome: Some("verified".into()),
             steps,
+            spent_microusd: 1,
         }],
         remarks: vec![RemarkView { author: "me".into(), body: "no".into(), at: 1 }],
         effects: vec![effect()],
+        usage: vec![UsageView {
+            model: "m-1".into(),
+            calls: 2,
+            estimated: 1,
+            input_tokens: 1,
+            output_tokens: 1,
+            cache_read_tokens: 1,
+            cache_write_tokens: 1,
+            cost_microusd: 1,
+        }],
     }
 }
 
@@ -106,6 +117,7 @@ fn answers_have_the_shape_that_scripts_know() {
         tasks: [("queued".to_owned(), 1)].into(),
         working_on: Vec::new(),
         open_effects: 0,
+        spent_today_microusd: 0,
     };
     let event = EventView {
         id: 1,
