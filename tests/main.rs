@@ -6,9 +6,11 @@
 
 mod support;
 
+mod agents;
 mod bad_input;
 mod crash;
 mod hostile;
+mod model_faults;
 mod order;
 mod regressions;
 mod thread;

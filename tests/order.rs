@@ -11,7 +11,7 @@ fn b_waits_for_a_and_a_pause_survives_a_restart() {
     home.task("b.md", "---\npriority: 1\ndepends-on: a.md\n---\n# Second\n");
     home.task("c.md", "---\npriority: 2\n---\n# Between\n");
     let key = |task: &str| {
-        let shown: serde_json::Value = serde_json::from_str(&home.ok(&["--json", "task", "show", task])).unwrap();
+        let shown = home.shown(task);
         shown["key"].as_str().map(str::to_owned).unwrap_or_else(|| panic!("{shown}"))
     };
     for task in ["t-1", "t-2", "t-3"] {
@@ -59,12 +59,10 @@ fn in_mode_ask_a_person_starts_each_task() {
     assert!(said.stderr.contains("only a task that waits for its start can be started"), "{said:?}");
 }
 
-#[test]
-fn a_change_may_wait_for_approval_be_rejected_with_a_comment_and_come_back() {
-    // The second run is told what people said, and does that.
-    let agent =
-        "if grep -q 'capital letter'; then echo Hello > greeting.txt; else echo hello > greeting.txt; fi; echo done";
-    let home = Home::new("local").agent(agent).gates("[]").push("ask");
+fn a_change_is_sent_back(executor: &'static str) {
+    // The second run is told what people said, and does that, where the first one stopped.
+    let agent = "if grep -q 'capital letter'; then sed -i s/hello/Hello/ greeting.txt; else echo hello > greeting.txt; fi; echo done";
+    let home = Home::new(executor).agent(agent).gates("[\"git log --oneline -1\"]").push("ask");
     let daemon = Daemon::start(&home);
     home.task("a.md", "# Mend the greeting\n");
     daemon.wait_for_state("t-1", &["waiting"]);
@@ -76,9 +74,23 @@ fn a_change_may_wait_for_approval_be_rejected_with_a_comment_and_come_back() {
         let runs = judge.events_of(1).into_iter().filter(|it| it.kind == "task.waiting").count();
         (runs == 2).then_some(())
     });
+    let prepared = judge.events_of(1).into_iter().rfind(|it| it.kind == "run.prepared").unwrap();
+    let prompt = prepared.details["prompt"].as_str().unwrap();
+    assert!(prompt.contains("capital letter") && prompt.contains("stands on the branch"), "{prompt}");
     home.ok(&["task", "approve", "t-1"]);
     daemon.wait_for_state("t-1", &["in-review"]);
     assert_eq!(home.git(&["show", "agentd/t-1:greeting.txt"]), "Hello");
+    assert_eq!(home.git(&["rev-list", "--count", "main..agentd/t-1"]), "2", "the work of both runs");
+}
+
+#[test]
+fn a_change_that_is_sent_back_before_it_is_pushed_is_gone_on_with() {
+    a_change_is_sent_back("local");
+}
+
+#[test]
+fn a_change_that_is_sent_back_is_gone_on_with_in_containers() {
+    a_change_is_sent_back("docker");
 }
 
 #[test]

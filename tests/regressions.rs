@@ -1,6 +1,7 @@
 //! Faults that were found once, and what would have caught them.
 
 use crate::support::{Daemon, Home, Judge, Listener, wait_for};
+use std::fs;
 
 const AGENT: &str = "cat > /dev/null; echo I look; echo hello > greeting.txt; echo I mended it";
 
@@ -140,4 +141,28 @@ fn an_agent_that_fills_the_disk_is_ended_by_its_limit() {
     daemon.wait_for_state("t-1", &["failed"]);
     let shown = home.ok(&["task", "show", "t-1"]);
     assert!(shown.contains("disk-limit") && shown.contains("raise `sandbox.disk`"), "{shown}");
+}
+
+/// What was said is kept for as long as somebody may go on with it, and no longer.
+#[test]
+fn a_conversation_goes_when_its_task_is_done() {
+    let script = "cat > /dev/null; echo hello > greeting.txt; echo word >> $HOME/talk.txt; echo done";
+    let agent = format!(
+        "[agents.talker]\nplugin = \"command\"\n\
+         settings = {{ argv = [\"sh\", \"-c\", \"{script}\"], session-files = [\"talk.txt\"] }}\n"
+    );
+    let home = Home::new("local").more(&agent);
+    let daemon = Daemon::start(&home);
+    home.task("a.md", "---\nagent: talker\n---\n# Mend the greeting\n");
+    daemon.wait_for_state("t-1", &["in-review"]);
+    let kept = home.home().join("sessions/t-1");
+    assert_eq!(fs::read_to_string(kept.join("talk.txt")).unwrap(), "word\n");
+    assert_eq!(daemon.stop(&[]), Some(0));
+    let daemon = Daemon::start(&home);
+    assert!(kept.exists(), "remarks may still come");
+    home.ok(&["task", "approve", "t-1"]);
+    daemon.wait_for_state("t-1", &["done"]);
+    assert_eq!(daemon.stop(&[]), Some(0));
+    let _daemon = Daemon::start(&home);
+    wait_for("the conversation is gone", || (!kept.exists()).then_some(()));
 }

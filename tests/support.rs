@@ -1,16 +1,24 @@
 //! A home folder, a repository, a daemon, and eyes on them from outside.
 
+pub(crate) mod bill;
+pub(crate) mod broken_crate;
 mod daemon;
 mod guest;
 mod home;
+mod image;
 mod judge;
 mod listener;
+mod model;
+mod toolbox;
 
 pub(crate) use daemon::Daemon;
 pub(crate) use guest::hostile_plugin;
 pub(crate) use home::{Home, git};
+pub(crate) use image::{dev_image, postgres_image};
 pub(crate) use judge::{Judge, StoredEvent};
 pub(crate) use listener::Listener;
+pub(crate) use model::{Model, Provider, Turn, Usage};
+pub(crate) use toolbox::{network, tool};
 
 use std::time::{Duration, Instant};
 

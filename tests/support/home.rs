@@ -1,5 +1,7 @@
 //! A home folder with a repository, and agentd's command line on it.
 
+use super::Judge;
+use serde_json::Value;
 use std::{
     fs,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
@@ -27,6 +29,7 @@ struct Settings {
     agent: String,
     gates: String,
     push: String,
+    repository: String,
     concurrent: u32,
     more: String,
     timeouts: String,
@@ -53,6 +56,7 @@ impl Home {
                 agent: "cat > /dev/null; echo I look; echo hello > greeting.txt; echo I mended it".into(),
                 gates: "[\"sh check.sh\"]".into(),
                 push: "branch".into(),
+                repository: String::new(),
                 concurrent: 1,
                 more: String::new(),
                 timeouts: String::new(),
@@ -87,6 +91,11 @@ impl Home {
 
     pub(crate) fn push(self, push: &str) -> Home {
         self.with(|it| it.push = push.into())
+    }
+
+    /// More keys of the repository's section.
+    pub(crate) fn repository(self, keys: &str) -> Home {
+        self.with(|it| it.repository = keys.into())
     }
 
     pub(crate) fn mode(self, mode: &str) -> Home {
@@ -144,7 +153,8 @@ impl Home {
     }
 
     fn write_config(&self) {
-        let Settings { agent, gates, push, concurrent, more, timeouts, sandbox, mode, env: _ } = &self.settings;
+        let Settings { agent, gates, push, repository, concurrent, more, timeouts, sandbox, mode, env: _ } =
+            &self.settings;
         let image = match (self.executor, std::env::var("AGENTD_TEST_IMAGE")) {
             ("docker", Ok(image)) => format!("image = \"{image}\""),
             _ => String::new(), // agentd makes one of this machine's programs
@@ -156,7 +166,7 @@ impl Home {
              [sandbox]\nexecutor = \"{executor}\"\n{image}\n{sandbox}\n\
              [sources.tasks]\nplugin = \"folder\"\nrepository = \"acme/notes\"\ninterval = \"1s\"\nsettings = {{ path = \"{tasks}\" }}\n\
              [agents.script]\nplugin = \"command\"\ndefault = true\nsettings = {{ argv = [\"sh\", \"-c\", '''{agent}'''] }}\n\
-             [repositories.\"acme/notes\"]\npath = \"{forge}\"\ngates = {gates}\npush = \"{push}\"\n\
+             [repositories.\"acme/notes\"]\npath = \"{forge}\"\ngates = {gates}\npush = \"{push}\"\n{repository}\n\
              {more}\n",
             executor = self.executor,
             tasks = self.path("tasks").display(),
@@ -189,6 +199,11 @@ impl Home {
         fs::rename(partial, self.path("tasks").join(name)).unwrap();
     }
 
+    /// The same, for this agent.
+    pub(crate) fn task_for(&self, agent: &str, text: &str) {
+        self.task(&format!("{agent}.md"), &format!("---\nagent: {agent}\n---\n{text}\n"));
+    }
+
     /// agentd with this home and configuration, before its arguments.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(program());
@@ -208,6 +223,12 @@ impl Home {
         let said = self.agentd(args);
         assert_eq!(said.code, Some(0), "agentd {args:?}: {said:?}");
         said.stdout
+    }
+
+    /// All that `task show` says.
+    #[track_caller]
+    pub(crate) fn shown(&self, task: &str) -> Value {
+        serde_json::from_str(&self.ok(&["--json", "task", "show", task])).unwrap()
     }
 
     /// What the forge's repository says.
@@ -235,15 +256,19 @@ impl Drop for Home {
         for place in mounts.lines().filter_map(|it| it.split(' ').nth(1)).filter(|it| it.starts_with(&root)) {
             Command::new("umount").args(["-l", place]).status().ok();
         }
-        let left = if self.executor == "docker" { fs::read_dir(self.home().join("runs")).ok() } else { None };
-        for run in left.into_iter().flatten().flatten() {
-            let filter = format!("volume={}", run.path().join("workspace").display());
-            let Ok(found) = Command::new("docker").args(["ps", "-aq", "--filter", &filter]).output() else { return };
-            for id in String::from_utf8_lossy(&found.stdout).lines() {
-                Command::new("docker").args(["rm", "-f", id]).stdout(Stdio::null()).status().ok();
-            }
+        let left = Judge::new(self).instance().and_then(|it| sandboxes_of(&it));
+        for name in left.into_iter().flatten() {
+            Command::new("docker").args(["rm", "--force", "--volumes", &name]).stdout(Stdio::null()).status().ok();
         }
     }
+}
+
+/// The names of an instance's containers, running or not; none: docker does not say.
+pub(super) fn sandboxes_of(instance: &str) -> Option<Vec<String>> {
+    let filter = format!("label=agentd.instance={instance}");
+    let listed = Command::new("docker").args(["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).output();
+    let listed = listed.ok().filter(|it| it.status.success())?;
+    Some(String::from_utf8_lossy(&listed.stdout).lines().map(Into::into).collect())
 }
 
 impl Said {

@@ -1,9 +1,9 @@
 //! The outside judge: reads the database, the forge, the containers and the spools, and believes nobody.
 
-use super::{Home, wait_for};
+use super::{Home, home::sandboxes_of, wait_for};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde_json::Value;
-use std::{collections::BTreeMap, fs, process::Command};
+use std::{collections::BTreeMap, fs};
 
 pub(crate) struct Judge<'a> {
     home: &'a Home,
@@ -42,6 +42,11 @@ impl<'a> Judge<'a> {
         conn.query_row("SELECT state FROM task WHERE id = ?1", [id], |row| row.get(0)).optional().ok()?
     }
 
+    /// When a queued task may start, in milliseconds since 1970.
+    pub(crate) fn due(&self, task: i64) -> Option<i64> {
+        self.conn().query_row("SELECT due FROM task WHERE id = ?1", [task], |row| row.get(0)).unwrap()
+    }
+
     /// All events, oldest first.
     #[track_caller]
     pub(crate) fn events(&self) -> Vec<StoredEvent> {
@@ -74,16 +79,20 @@ impl<'a> Judge<'a> {
         select.query_map((), |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
     }
 
+    /// What the home's daemon calls itself; none: nothing is known of one that makes containers.
+    pub(crate) fn instance(&self) -> Option<String> {
+        let conn = self.conn.as_ref().filter(|_| self.home.executor == "docker")?;
+        conn.query_row("SELECT value FROM meta WHERE name = 'instance'", (), |row| row.get(0)).ok()
+    }
+
     /// Sandboxes of this home's instance that exist, running or not.
+    #[track_caller]
     pub(crate) fn containers(&self) -> Vec<String> {
         if self.home.executor != "docker" {
             return vec![];
         }
-        let instance: String =
-            self.conn().query_row("SELECT value FROM meta WHERE name = 'instance'", (), |row| row.get(0)).unwrap();
-        let filter = format!("label=agentd.instance={instance}");
-        let output = Command::new("docker").args(["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]).output();
-        String::from_utf8(output.unwrap().stdout).unwrap().lines().map(Into::into).collect()
+        let instance = self.instance().expect("the database says whose it is");
+        sandboxes_of(&instance).expect("docker says what there is")
     }
 
     /// What must be nowhere: not in the database, not in the log, not in a kept transcript.

@@ -32,9 +32,13 @@ impl Listener {
 
     /// The sections that have agentd tell it.
     pub(crate) fn sections(&self) -> String {
+        format!("[network]\nprivate = [\"127.0.0.1/32\"]\n{}", self.notifier_section())
+    }
+
+    /// The same where `[network]` lets agentd call this machine already.
+    pub(crate) fn notifier_section(&self) -> String {
         format!(
-            "[network]\nprivate = [\"127.0.0.1/32\"]\n\
-             [notifiers.hook]\nplugin = \"webhook\"\nevents = [\"task.*\"]\nsettings = {{ url = \"http://127.0.0.1:{}/hook\" }}\n",
+            "[notifiers.hook]\nplugin = \"webhook\"\nevents = [\"task.*\"]\nsettings = {{ url = \"http://127.0.0.1:{}/hook\" }}\n",
             self.port
         )
     }

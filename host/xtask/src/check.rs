@@ -4,7 +4,7 @@
 //! them counts as one. A test that is ignored fails the check, for it would be skipped silently.
 
 use crate::say::Say;
-use crate::{build, machine, plugins, process};
+use crate::{build, image, machine, plugins, process};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -66,11 +66,19 @@ fn stages(root: &Path, options: &Options, report: &mut Report) -> Result<()> {
         say.line(format_args!("  {tag}"));
         Ok(tag)
     })?;
+    let images = report.stage("Images of the tests", |_| {
+        let images = image::for_tests(root, say)?;
+        for (_, image) in images.variables() {
+            say.line(format_args!("  {image}"));
+        }
+        Ok(images)
+    })?;
     report.stage("Unit, component and end-to-end tests", |counts| {
         let mut cargo = process::cargo(root);
         cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
         cargo.env("AGENTD_SHIPPED", &shipped).env("AGENTD_INIT", shipped.join("agentd-init"));
         cargo.env("AGENTD_BIN", &program).env("AGENTD_TEST_IMAGE", &image);
+        cargo.envs(images.variables());
         // A snapshot that differs is a failure, never a file beside it.
         cargo.env("INSTA_UPDATE", "no");
         tests(&mut cargo, say, counts)

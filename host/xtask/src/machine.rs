@@ -10,8 +10,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// The programs that the base image of the sandbox is made from, with Debian's package for each.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("awk", "mawk"),
+    ("bash", "bash"),
     ("sed", "sed"),
     ("grep", "grep"),
     ("find", "findutils"),
@@ -91,6 +92,8 @@ fn look(root: &Path) -> Result<Vec<Part>> {
         found: if names.is_empty() { Ok("all there".to_owned()) } else { Err(format!("no {}", names.join(", no "))) },
         fix: Fix::Apt(packages),
     });
+    parts.push(program("debootstrap", "debootstrap", "for the images of the tests"));
+    parts.push(program("docker", "docker.io", "the command line, with which the tests look at the engine"));
     parts.push(answer(root, "rustfmt", &["cargo", "fmt", "--version"], &["rustup", "component", "add", "rustfmt"]));
     parts.push(answer(root, "clippy", &["cargo", "clippy", "--version"], &["rustup", "component", "add", "clippy"]));
     parts.push(answer(
@@ -171,6 +174,11 @@ fn git() -> Part {
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split(' ').find(|it| it.starts_with(|c: char| c.is_ascii_digit()))?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn program(name: &str, package: &'static str, what_for: &str) -> Part {
+    let found = process::which(name).map(|it| it.display().to_string()).ok_or_else(|| format!("no {name}, {what_for}"));
+    Part { name: name.to_owned(), found, fix: Fix::Apt(vec![package]) }
 }
 
 fn c_compiler() -> Part {

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything a developer does that plain cargo cannot do alone.
 //!
 //! - `plugins` builds what runs inside something else: the WebAssembly components and the sandbox's init.
+//! - `images` makes the containers' images that tests work in, without a registry.
 //! - `demo` shows agentd's main job on a small real repository, without a key, an account or a network.
 //! - `test` is the whole check that stands before every change; `.ci/run` calls it and nothing else.
 //! - `bench` and `dist` measure and ship.
@@ -13,6 +14,7 @@ mod build;
 mod check;
 mod demo;
 mod engine;
+mod image;
 mod machine;
 mod plugins;
 mod process;
@@ -34,6 +36,8 @@ struct Arguments {
 enum Task {
     /// Build the plugins and the sandbox's init into target/shipped
     Plugins,
+    /// Make the images that the end-to-end tests work in, and print the variables that name them
+    Images,
     /// Show one task's whole way on a small real repository, offline
     Demo(demo::Options),
     /// Check everything: format, lints, licences, unit, component and end-to-end tests
@@ -58,6 +62,7 @@ fn run(task: Task) -> Result<ExitCode> {
     let root = process::root()?;
     match task {
         Task::Plugins => plugins::build(&root, Say::Stderr).map(|_| ExitCode::SUCCESS),
+        Task::Images => image::print(&root).map(|()| ExitCode::SUCCESS),
         Task::Demo(options) => demo::run(&root, &options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => check::run(&root, &options),
         Task::Bench(options) => bench::run(&root, &options).map(|()| ExitCode::SUCCESS),

@@ -49,8 +49,7 @@ pub(crate) fn build(root: &Path, say: Say) -> Result<PathBuf> {
 
 /// Whether this toolchain can build components.
 pub(crate) fn has_target(root: &Path) -> Result<bool> {
-    let sysroot =
-        process::output(Command::new("rustc").current_dir(root).args(["--print", "sysroot"]), "asking rustc")?;
+    let sysroot = process::rustc(root, &["--print", "sysroot"])?;
     let folder = Path::new(&sysroot).join("lib/rustlib").join(TARGET).join("lib");
     let Ok(files) = fs::read_dir(folder) else { return Ok(false) };
     Ok(files.flatten().any(|it| it.file_name().to_string_lossy().starts_with("libstd-")))
@@ -81,7 +80,7 @@ fn names(root: &Path) -> Result<Vec<String>> {
 }
 
 fn host_triple(root: &Path) -> Result<String> {
-    let version = process::output(Command::new("rustc").current_dir(root).arg("-vV"), "asking rustc")?;
+    let version = process::rustc(root, &["-vV"])?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).context("`rustc -vV` names no host")
 }

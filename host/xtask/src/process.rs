@@ -68,6 +68,11 @@ pub(crate) fn output(command: &mut Command, doing: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
+/// What the repository's own compiler answers.
+pub(crate) fn rustc(root: &Path, arguments: &[&str]) -> Result<String> {
+    output(Command::new("rustc").current_dir(root).args(arguments), "asking rustc")
+}
+
 /// The program's path if `PATH` has it.
 pub(crate) fn which(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
