@@ -129,6 +129,27 @@ fn a_stop_pauses_the_sandbox_and_a_start_goes_on_with_it() {
 }
 
 #[test]
+fn a_run_goes_on_although_its_repository_says_something_else_by_now() {
+    let agent =
+        "cat > /dev/null; echo I begin; while [ ! -e ../../../../go ]; do sleep 0.05; done; echo hello > greeting.txt";
+    let home = Home::new("local").agent(agent);
+    let daemon = Daemon::start(&home);
+    home.task("a.md", "# Mend the greeting\n");
+    crate::support::wait_for("the agent speaks", || {
+        Judge::new(&home).events_of(1).iter().any(|it| it.kind == "agent.message").then_some(())
+    });
+    assert_eq!(daemon.stop(&[]), Some(0));
+
+    let home = home.repository("base = \"main\"");
+    let daemon = Daemon::start(&home);
+    std::fs::write(home.path("go"), "").unwrap();
+    daemon.wait_for_state("t-1", &["in-review"]);
+    let judge = Judge::new(&home);
+    judge.events_are_one_pass(1, 1);
+    judge.all_is_well(&[1]);
+}
+
+#[test]
 fn a_drain_waits_and_now_does_not() {
     let slow = "cat > /dev/null; echo I begin; sleep 1; echo hello > greeting.txt";
     let home = Home::new("local").agent(slow);

@@ -30,7 +30,7 @@ use crate::{
     service::{Runtime, StopMode},
 };
 use agentd_store::{Begun, NewEvent, RunKey, SessionNote, TaskRow};
-use agentd_task::{Failure, Millis, Reason, Severity, Step};
+use agentd_task::{Failure, Millis, Reason, Severity, Status, Step};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
@@ -101,7 +101,7 @@ pub(crate) struct Run {
 /// Runs a claimed or adopted task to the end of its run, and stores what came of it.
 pub(crate) async fn drive(rt: Arc<Runtime>, row: TaskRow, cancel: CancellationToken) {
     let key = RunKey { task: row.task.id, run: row.task.run };
-    if matches!(row.task.status, agentd_task::Status::Running { cancel: true, .. }) {
+    if matches!(row.task.status, Status::Running { cancel: true, .. }) {
         cancel.cancel(); // the daemon died between the mark and the end
     }
     let Some(repository) = rt.repositories.get(&row.repository).cloned() else {
@@ -125,7 +125,10 @@ impl Run {
     async fn steps(&self) -> Result<Ended, Stop> {
         maintenance::remove_older(&self.rt, self.key, &self.repository).await?;
         let asked = prepare::Asked::of(self);
-        let prepared = self.step(Step::Prepare, &asked, || prepare::prepare(self, &asked)).await?;
+        let prepared = match self.prepared().await? {
+            Some(it) => it,
+            None => self.step(Step::Prepare, &asked, || prepare::prepare(self, &asked)).await?,
+        };
         self.image.get_or_init(|| prepared.image.clone());
         let executed = self.step(Step::Execute, &prepared.hash(), || execute::execute(self, &prepared)).await?;
         self.close_network(Phase::Work).await?;
@@ -138,6 +141,18 @@ impl Run {
         let verified = self.step(Step::Verify, &collected, || verify::verify(self, &collected)).await?;
         let publication = Publication::new(&self.row, self.key, &prepared, &executed, &collected, &verified);
         Ok(Ended::Changed { publication: Box::new(publication), ask: verified.ask, session })
+    }
+
+    /// What was prepared, once the run is beyond that. An agent works on it already: that its task or its repository
+    /// says something else by now is for a later run.
+    async fn prepared(&self) -> Result<Option<prepare::Prepared>, Stop> {
+        let beyond = matches!(self.row.task.status, Status::Running { step, .. } if step > Step::Prepare);
+        if !beyond {
+            return Ok(None);
+        }
+        let rows = self.rt.store.reader().steps(self.key).await?;
+        let output = rows.into_iter().find(|it| it.step == Step::Prepare).and_then(|it| it.output);
+        Ok(output.and_then(|it| serde_json::from_str(&it).ok()))
     }
 
     /// The image of its sandboxes.
