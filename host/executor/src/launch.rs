@@ -190,7 +190,7 @@ mod tests {
                 argv,
                 env,
                 path: vec![],
-                cwd: "/work".into(),
+                cwd: "/workspace".into(),
                 stdin: None,
                 files: vec![],
                 home: "/home/a".into(),
@@ -211,10 +211,10 @@ mod tests {
     #[test]
     fn folders_of_the_command_come_first_in_path() {
         let mut sandbox = sandbox("/control".into(), &[]);
-        sandbox.command.path = vec!["/agentd/tools/bin".into(), "/work/bin".into()];
+        sandbox.command.path = vec!["/agentd/tools/bin".into(), "/workspace/bin".into()];
         let image = [("PATH".to_owned(), "/opt/bin".to_owned())];
         let place = Place { spool: "/agentd/spool/frames".into(), user: None, env: &image, bridge: None };
-        let expected = ("PATH", "/agentd/tools/bin:/work/bin:/opt/bin".to_owned());
+        let expected = ("PATH", "/agentd/tools/bin:/workspace/bin:/opt/bin".to_owned());
         assert!(launch(&sandbox, &place).env.contains(&expected));
     }
 

@@ -179,7 +179,7 @@ mod tests {
             argv: vec!["agent".into(), "--token=hunter2".into()],
             env: vec![("API_KEY".into(), "hunter2".into())],
             path: vec![],
-            cwd: "/work".into(),
+            cwd: "/workspace".into(),
             stdin: Some("hunter2".into()),
             files: vec![File { path: ".netrc".into(), content: "hunter2".into(), executable: false }],
             home: "/home".into(),

@@ -161,7 +161,7 @@ mod tests {
             image: "base".into(),
             init: "/host/init".into(),
             control: "/host/control".into(),
-            mounts: vec![Mount { host: "/host/work".into(), inside: "/work".into(), writable: true }],
+            mounts: vec![Mount { host: "/host/work".into(), inside: "/workspace".into(), writable: true }],
             gateway: None,
             network: Network::Own,
             command: Command {
@@ -195,7 +195,7 @@ mod tests {
         let host = of(&sandbox(), "x").host_config.unwrap();
         let writable = host.mounts.unwrap().into_iter().filter(|it| it.read_only == Some(false));
         let writable: Vec<_> = writable.map(|it| it.target.unwrap()).collect();
-        assert_eq!(writable, ["/agentd/spool", "/work"]);
+        assert_eq!(writable, ["/agentd/spool", "/workspace"]);
     }
 
     #[test]

@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn mounts_hide_nothing_and_do_not_lead_out() {
-        for free in ["/work", "/agentd/home", "/tmp/cache", "/home/agent/"] {
+        for free in ["/workspace", "/agentd/home", "/tmp/cache", "/home/agent/"] {
             assert!(is_free(free), "{free}");
         }
         for taken in [

@@ -71,7 +71,8 @@ pub(crate) async fn the_environment_is_exactly_what_was_given(rig: &Rig) {
 
 pub(crate) async fn the_working_folder_and_mounts_are_there(rig: &Rig) {
     let mut sandbox = rig.shell("mounts", "pwd; cat data/given; echo made > made");
-    let data = Mount { host: rig.dir.path().join("mounts-work/data"), inside: "/work/data".into(), writable: false };
+    let data =
+        Mount { host: rig.dir.path().join("mounts-work/data"), inside: "/workspace/data".into(), writable: false };
     std::fs::create_dir(&data.host).unwrap();
     std::fs::write(data.host.join("given"), "given\n").unwrap();
     sandbox.mounts.push(data);

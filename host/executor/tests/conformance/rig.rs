@@ -150,7 +150,7 @@ impl Rig {
 
     pub(crate) fn run(&self, purpose: &str, argv: &[&str]) -> Sandbox {
         let name = format!("agentd-{}-t-1-1-{purpose}", self.instance);
-        let work = self.mount(purpose, "work", "/work");
+        let work = self.mount(purpose, "work", "/workspace");
         let home = self.mount(purpose, "home", "/home/agent");
         let (cwd, home_inside) = (self.executor.place(&work), self.executor.place(&home));
         Sandbox {

@@ -46,7 +46,7 @@ async fn it_sees_no_network() {
 async fn it_cannot_write_outside_its_folders() {
     let tries = "for it in / /etc /usr/bin /run /agentd /var /dev /proc/sys/kernel /sys; do \
                  touch $it/x 2>/dev/null && echo \"could write $it\"; done; \
-                 touch /tmp/x /work/x $HOME/x && echo tried; ls /var/run/docker.sock /run/docker.sock 2>/dev/null";
+                 touch /tmp/x /workspace/x $HOME/x && echo tried; ls /var/run/docker.sock /run/docker.sock 2>/dev/null";
     check(tries, "tried\n").await;
 }
 
