@@ -117,6 +117,11 @@ fn the_cap_of_a_day_is_over_all_tasks_and_ends_at_midnight() {
 /// A price for each kind of token that shows it in the sum: of a thousand, in millionths of a dollar.
 const PRICE: Usage = Usage { input: 3_000, output: 15_000, cache_read: 1_000, cache_write: 4_000 };
 
+/// A home whose agent `mender` works with this model at the prices of [`PRICE`], within the usual budget.
+fn home_priced(model: &Model, provider: Provider) -> Home {
+    Home::for_agents().more(&(model.sections_of(provider, "fake", "mender", "{}") + &priced(provider)))
+}
+
 fn priced(provider: Provider) -> String {
     let [input, output, cache_read, cache_write] =
         [PRICE.input, PRICE.output, PRICE.cache_read, PRICE.cache_write].map(|it| it / 1_000);
@@ -135,11 +140,7 @@ fn is_on_the_bill(provider: Provider) {
         mend.usage(usage(1_234, 56, 0, 7_000)),
         done.usage(usage(11, 78, 7_000, 1_001)),
     ]);
-    let home = Home::for_agents().more(&format!(
-        "{}{}",
-        model.sections_of(provider, "fake", "mender", "{}"),
-        priced(provider)
-    ));
+    let home = home_priced(&model, provider);
     task(&home, "mender");
     let daemon = Daemon::start(&home);
     daemon.wait_for_state("t-1", &["in-review"]);
@@ -163,11 +164,7 @@ fn the_ledger_of_codex_is_the_bill() {
 fn what_broke_off_is_estimated(provider: Provider) {
     let [mend, done] = mending();
     let model = Model::start([Turn::cut_after(3).times(1), mend, done]);
-    let home = Home::for_agents().more(&format!(
-        "{}{}",
-        model.sections_of(provider, "fake", "mender", "{}"),
-        priced(provider)
-    ));
+    let home = home_priced(&model, provider);
     task(&home, "mender");
     let daemon = Daemon::start(&home);
     daemon.wait_for_state("t-1", &["in-review"]);
