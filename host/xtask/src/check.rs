@@ -4,7 +4,7 @@
 //! them counts as one. A test that is ignored fails the check, for it would be skipped silently.
 
 use crate::say::Say;
-use crate::{build, image, machine, plugins, process};
+use crate::{build, github, image, machine, plugins, process};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -73,12 +73,13 @@ fn stages(root: &Path, options: &Options, report: &mut Report) -> Result<()> {
         }
         Ok(images)
     })?;
+    let descriptions = github::bring(root, say)?;
     report.stage("Unit, component and end-to-end tests", |counts| {
         let mut cargo = process::cargo(root);
         cargo.args(["test", "--locked", "--workspace", "--no-fail-fast"]);
         cargo.env("AGENTD_SHIPPED", &shipped).env("AGENTD_INIT", shipped.join("agentd-init"));
         cargo.env("AGENTD_BIN", &program).env("AGENTD_TEST_IMAGE", &image);
-        cargo.envs(images.variables());
+        cargo.envs(images.variables()).envs(descriptions);
         // A snapshot that differs is a failure, never a file beside it.
         cargo.env("INSTA_UPDATE", "no");
         tests(&mut cargo, say, counts)

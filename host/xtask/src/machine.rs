@@ -4,7 +4,7 @@
 //! ever left out of the check because a part is missing.
 
 use crate::say::Say;
-use crate::{engine, plugins, process};
+use crate::{engine, github, plugins, process};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -94,6 +94,12 @@ fn look(root: &Path) -> Result<Vec<Part>> {
     });
     parts.push(program("debootstrap", "debootstrap", "for the images of the tests"));
     parts.push(program("docker", "docker.io", "the command line, with which the tests look at the engine"));
+    parts.push(program("curl", "curl", "which fetches GitHub's OpenAPI description"));
+    parts.push(Part {
+        name: "GitHub's OpenAPI description".to_owned(),
+        found: github::find(root).map(|all| format!("{} files", all.len())),
+        fix: Fix::Run(vec!["cargo", "xtask", "github"]),
+    });
     parts.push(answer(root, "rustfmt", &["cargo", "fmt", "--version"], &["rustup", "component", "add", "rustfmt"]));
     parts.push(answer(root, "clippy", &["cargo", "clippy", "--version"], &["rustup", "component", "add", "clippy"]));
     parts.push(answer(

@@ -1,6 +1,7 @@
 //! `cargo xtask`: everything a developer does that plain cargo cannot do alone.
 //!
 //! - `plugins` builds what runs inside something else: the WebAssembly components and the sandbox's init.
+//! - `github` brings GitHub's descriptions of its APIs, which the tests' fake GitHub is checked against.
 //! - `images` makes the containers' images that tests work in, without a registry.
 //! - `demo` shows agentd's main job on a small real repository, without a key, an account or a network.
 //! - `test` is the whole check that stands before every change; `.ci/run` calls it and nothing else.
@@ -14,6 +15,7 @@ mod build;
 mod check;
 mod demo;
 mod engine;
+mod github;
 mod image;
 mod machine;
 mod plugins;
@@ -38,6 +40,8 @@ enum Task {
     Plugins,
     /// Make the images that the end-to-end tests work in, and print the variables that name them
     Images,
+    /// Bring GitHub's descriptions of its APIs, and print the variables that name them to the tests
+    Github,
     /// Show one task's whole way on a small real repository, offline
     Demo(demo::Options),
     /// Check everything: format, lints, licences, unit, component and end-to-end tests
@@ -63,6 +67,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Plugins => plugins::build(&root, Say::Stderr).map(|_| ExitCode::SUCCESS),
         Task::Images => image::print(&root).map(|()| ExitCode::SUCCESS),
+        Task::Github => github::print(&root).map(|()| ExitCode::SUCCESS),
         Task::Demo(options) => demo::run(&root, &options).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => check::run(&root, &options),
         Task::Bench(options) => bench::run(&root, &options).map(|()| ExitCode::SUCCESS),
