@@ -60,7 +60,8 @@ impl Store {
 pub(crate) fn apply(conn: &Connection, id: TaskId, event: &Event, with: &With, now: Millis) -> Result<TaskRow, Error> {
     let before = status::read(conn, id).map_err(store("reading a task"))?.ok_or(Error::NoTask(id))?;
     let after = before.on(event)?;
-    if after != before {
+    // That people were asked is news also of a change that is in review already.
+    if after != before || *event == Event::ReviewRequested {
         transit(conn, &before, &after, event, with, now)?;
     }
     attach(conn, &after, with, now)?;
@@ -79,10 +80,17 @@ fn transit(
     if before.status.is_over() && !after.status.is_over() {
         expect_free_subject(conn, after.id)?;
     }
-    let note = if with.text.is_empty() { cause(event) } else { with.text.clone() };
+    let note = match event {
+        _ if !with.text.is_empty() => with.text.clone(),
+        Event::Ended { .. } => status::note(conn, after.id).map_err(store("reading a task"))?, // why it was told to end
+        event => cause(event),
+    };
     status::write(conn, after, now, &note).map_err(store("writing a task"))?;
     run::follow(conn, before, event, after, &note, now)?;
     change::follow(conn, after.id, event)?;
+    if matches!(event, Event::Retried { .. } | Event::Reopened { .. }) {
+        outbox::drop_failed(conn, after.id, now)?;
+    }
     if matches!(before.status, Status::Done { .. }) != matches!(after.status, Status::Done { .. }) {
         depend::settled(conn, after.id, now)?;
     }

@@ -11,7 +11,8 @@ use std::{fs::File, io::Read, path::Path, time::Duration};
 /// `agtd`: tells agentd's databases from others.
 const APPLICATION_ID: i64 = 0x6167_7464;
 /// Each brings the database one version further.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
 /// The version this program reads and writes.
 pub(crate) const VERSION: i64 = MIGRATIONS.len() as i64;
 

@@ -6,11 +6,12 @@
 //! - A task's text changes only while nobody works on it: what a run was told stays what it was told.
 //! - A draft that is given again and again changes nothing.
 
-use crate::{Error, NewEvent, Remark, Store, With, apply, change, depend, error::store, event, kv, status};
+use crate::{Error, NewEvent, Remark, Store, With, apply, change, depend, error::store, event, instance, kv, status};
 use agentd_task::{Draft, Event, Millis, Mode, On, Purpose, Severity, Status, Task, TaskId};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// What a source found.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Intake {
     pub mode: Mode,
     /// A task's branch is this and its id, fixed with the task.
     pub branch_prefix: String,
+    /// Ids of repositories that other instances may work on too: there the branch has this instance's id in it.
+    pub shared: BTreeSet<String>,
 }
 
 /// What became of it.
@@ -115,7 +118,9 @@ impl Arrival<'_> {
     fn take_known(&self, known: &Known, taken: &mut Taken) -> Result<(), Error> {
         let id = known.task.id;
         if known.task.status.is_over() {
-            if self.draft.requested_at <= known.ended_at || self.is_told()? {
+            // Clocks differ: a request that is known is no new one, whatever time it has.
+            let last = known.ended_at.max(known.draft.requested_at);
+            if self.draft.requested_at <= last || self.is_told()? {
                 return Ok(());
             }
             return match self.owner()?.filter(|other| *other != id) {
@@ -139,7 +144,9 @@ impl Arrival<'_> {
         }
         let fields = difference(&known.draft, &draft);
         if fields.is_empty() {
-            return Ok(());
+            // Asked for anew: no news of the work, but of who answers for it.
+            let asked = |it: &Draft| (it.requested_by.clone(), it.requested_at);
+            return if asked(&draft) == asked(&known.draft) { Ok(()) } else { self.write_content(id, &draft) };
         }
         self.update(id, &draft)?;
         taken.changed.push(id);
@@ -155,7 +162,11 @@ impl Arrival<'_> {
             .map_err(store("numbering a task"))?;
         let status = Status::at_intake(intake.mode, self.now);
         let task = Task { id, run: 0, failures: 0, purpose: Purpose::Execute, status };
-        let branch = format!("{}{id}", intake.branch_prefix);
+        let prefix = &intake.branch_prefix;
+        let branch = match intake.shared.contains(&draft.repository) {
+            true => format!("{prefix}{}-{id}", instance::id(self.conn)?),
+            false => format!("{prefix}{id}"),
+        };
         status::insert(self.conn, &task, &intake.source, draft, &branch, self.now).map_err(store("storing a task"))?;
         self.write_content(id, draft)?;
         let details = json!({ "source": intake.source, "key": draft.key, "mode": intake.mode });
@@ -188,10 +199,11 @@ impl Arrival<'_> {
         self.conn
             .prepare_cached(
                 "INSERT INTO content (task, title, body, url, base, labels, priority, depends_on, instructions,
-                     requested_by, requested_at, agent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                     requested_by, requested_at, agent, thread)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
                  ON CONFLICT (task) DO UPDATE SET title = ?2, body = ?3, url = ?4, base = ?5, labels = ?6,
                      priority = ?7, depends_on = ?8, instructions = ?9, requested_by = ?10, requested_at = ?11,
-                     agent = ?12",
+                     agent = ?12, thread = ?13",
             )
             .and_then(|mut write| {
                 write.execute(rusqlite::params![
@@ -207,6 +219,7 @@ impl Arrival<'_> {
                     draft.requested_by,
                     draft.requested_at,
                     draft.agent,
+                    draft.thread.as_ref().map(ToString::to_string),
                 ])
             })
             .map(drop)
@@ -277,6 +290,7 @@ fn difference(old: &Draft, new: &Draft) -> Vec<&'static str> {
         ("url", old.url == new.url),
         ("subject", old.subject == new.subject),
         ("repository", old.repository == new.repository),
+        ("thread", old.thread == new.thread),
         ("base", old.base == new.base),
         ("labels", old.labels == new.labels),
         ("priority", old.priority == new.priority),
@@ -313,6 +327,7 @@ impl Known {
                 url: row.get("url")?,
                 subject: row.get("subject")?,
                 repository: row.get("repository")?,
+                thread: status::thread(row)?,
                 base: row.get("base")?,
                 labels: list("labels")?,
                 priority: row.get("priority")?,
@@ -344,10 +359,7 @@ fn withdraw(
     if change::is_open(conn, task.id)? {
         return Ok(());
     }
-    let (Status::Queued { .. }
-    | Status::Running { cancel: false, .. }
-    | Status::Waiting { on: On::Start | On::Operator }) = task.status
-    else {
+    let (Status::Queued { .. } | Status::Running { cancel: false, .. } | Status::Waiting { .. }) = task.status else {
         return Ok(());
     };
     let with = With { text: format!("{} was withdrawn: {reason}", task.id), ..With::default() };

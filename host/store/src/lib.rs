@@ -38,7 +38,7 @@ pub use error::{Error, Fault};
 pub use event::NewEvent;
 pub use intake::{Intake, Taken};
 pub use ledger::{ModelCall, Spent, Usage};
-pub use outbox::{Effect, EffectFilter, NewEffect};
+pub use outbox::{Effect, EffectFilter, Follow, NewEffect};
 pub use reader::Reader;
 pub use run::{Begun, RunKey, RunRow, StepRow};
 pub use task::{TaskFilter, TaskRow};

@@ -46,6 +46,15 @@ pub struct Effect {
     pub created_at: Millis,
 }
 
+/// What follows from an effect that was done, or could not be.
+#[derive(Clone, Debug, Default)]
+pub struct Follow {
+    /// What it means for its task.
+    pub event: Option<(TaskId, Event, With)>,
+    /// What has to be done outside next; those whose key is known are left out.
+    pub effects: Vec<NewEffect>,
+}
+
 /// Which effects to list.
 #[derive(Clone, Debug)]
 pub struct EffectFilter {
@@ -85,18 +94,12 @@ impl Store {
             .await
     }
 
-    /// The effect was done; `then` is what that means for its task. Both are stored, or neither.
+    /// The effect was done, and `then` follows. Both are stored, or neither.
     ///
     /// # Errors
     /// [`Error::NoEffect`]; [`Error::Effect`] if it is not being sent; those of [`Store::apply`] for `then`: the effect
     /// stays `sending` then, and may be ended by a call without `then`.
-    pub async fn effect_done(
-        &self,
-        id: i64,
-        result: String,
-        then: Option<(TaskId, Event, With)>,
-        now: Millis,
-    ) -> Result<(), Error> {
+    pub async fn effect_done(&self, id: i64, result: String, then: Follow, now: Millis) -> Result<(), Error> {
         self.writer
             .call(move |conn| {
                 expect_in(conn, id, &["sending"], "only what is being sent can be done")?;
@@ -123,13 +126,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::effect_done`].
-    pub async fn effect_failed(
-        &self,
-        id: i64,
-        error: String,
-        then: Option<(TaskId, Event, With)>,
-        now: Millis,
-    ) -> Result<(), Error> {
+    pub async fn effect_failed(&self, id: i64, error: String, then: Follow, now: Millis) -> Result<(), Error> {
         self.writer
             .call(move |conn| {
                 expect_in(conn, id, &["sending"], "only what is being sent can fail")?;
@@ -167,15 +164,24 @@ impl Store {
             .await
     }
 
-    /// Lets a held effect go.
+    /// Lets a held effect go, and gives one that failed all its tries again. What publishes a change is not tried again:
+    /// its task failed with it, and may be retried.
     ///
     /// # Errors
-    /// [`Error::NoEffect`]; [`Error::Effect`] if it is not held; [`Error::Store`], [`Error::Gone`].
+    /// [`Error::NoEffect`]; [`Error::Effect`] if it is neither; [`Error::Store`], [`Error::Gone`].
     pub async fn release_effect(&self, id: i64) -> Result<(), Error> {
         self.writer
             .call(move |conn| {
-                expect_in(conn, id, &["held"], "only what is held can be released")?;
-                update(conn, "state = 'pending'", id, &[])
+                let what = "only what is held or failed can be released";
+                let effect = expect_in(conn, id, &["held", "failed"], what)?;
+                if effect.state == "held" {
+                    return update(conn, "state = 'pending'", id, &[]);
+                }
+                if matches!(effect.kind.as_str(), "push" | "change") {
+                    let what = "its task failed with it: `agentd task retry` gives that another try";
+                    return Err(Error::Effect { id, state: effect.state, what });
+                }
+                update(conn, "state = 'pending', attempts = 0, due = 0, ended_at = NULL", id, &[])
             })
             .await
     }
@@ -238,12 +244,24 @@ impl Reader {
     /// # Errors
     /// As [`Reader::task`].
     pub async fn effects(&self, filter: EffectFilter) -> Result<Vec<Effect>, Error> {
+        self.listed(filter, "'pending', 'sending', 'held'").await
+    }
+
+    /// What a person may still decide about: as [`Reader::effects`], but `open_only` leaves in what failed.
+    ///
+    /// # Errors
+    /// As [`Reader::task`].
+    pub async fn effects_and_failed(&self, filter: EffectFilter) -> Result<Vec<Effect>, Error> {
+        self.listed(filter, "'pending', 'sending', 'held', 'failed'").await
+    }
+
+    async fn listed(&self, filter: EffectFilter, open: &'static str) -> Result<Vec<Effect>, Error> {
         self.ask(move |conn| {
             let limit = filter.limit.min(LIST_MAX);
             let sql = match (filter.task, filter.open_only) {
-                (Some(_), _) => "WHERE task = ?1 AND (NOT ?2 OR state IN ('pending', 'sending', 'held'))",
-                (None, true) => "WHERE ?1 IS NULL AND ?2 AND state IN ('pending', 'sending', 'held')",
-                (None, false) => "WHERE ?1 IS NULL AND NOT ?2",
+                (Some(_), _) => format!("WHERE task = ?1 AND (NOT ?2 OR state IN ({open}))"),
+                (None, true) => format!("WHERE ?1 IS NULL AND ?2 AND state IN ({open})"),
+                (None, false) => "WHERE ?1 IS NULL AND NOT ?2".to_owned(),
             };
             conn.prepare_cached(&format!("SELECT * FROM effect {sql} ORDER BY id DESC LIMIT ?3"))
                 .and_then(|mut select| {
@@ -276,6 +294,17 @@ const NEXT: &str = "
     SELECT effect.id FROM head CROSS JOIN effect USING (id)
     WHERE effect.state = 'pending' AND effect.due <= ?1 ORDER BY effect.id LIMIT ?2";
 
+/// A task is tried again: what could not be published of it before is not to be done any more.
+pub(crate) fn drop_failed(conn: &Connection, task: TaskId, now: Millis) -> Result<(), Error> {
+    conn.prepare_cached(
+        "UPDATE effect SET state = 'dropped', ended_at = ?2
+         WHERE task = ?1 AND state = 'failed' AND kind IN ('push', 'change')",
+    )
+    .and_then(|mut update| update.execute((task.0, now)))
+    .map(drop)
+    .map_err(store("dropping effects of an earlier try"))
+}
+
 /// Stores an effect that is decided now and was not decided before.
 pub(crate) fn decide(conn: &Connection, task: Option<TaskId>, effect: &NewEffect, now: Millis) -> Result<(), Error> {
     match insert(conn, effect.task.or(task), effect, now)? {
@@ -300,8 +329,11 @@ fn insert(conn: &Connection, task: Option<TaskId>, effect: &NewEffect, now: Mill
     .map_err(store("storing an effect"))
 }
 
-fn follow(conn: &Connection, then: Option<(TaskId, Event, With)>, now: Millis) -> Result<(), Error> {
-    match then {
+fn follow(conn: &Connection, then: Follow, now: Millis) -> Result<(), Error> {
+    for effect in &then.effects {
+        insert(conn, effect.task, effect, now)?;
+    }
+    match then.event {
         Some((task, event, with)) => apply::apply(conn, task, &event, &with, now).map(drop),
         None => Ok(()),
     }

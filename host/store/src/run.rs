@@ -198,6 +198,7 @@ fn word(event: &Event) -> &'static str {
         Event::Parked { .. } => "parked",
         Event::Stuck { .. } => "stuck",
         Event::Interrupted { .. } => "interrupted",
+        Event::Withdrawn { .. } => "withdrawn",
         _ => "cancelled",
     }
 }
@@ -216,10 +217,7 @@ fn begin(conn: &Connection, run: RunKey, step: Step, input_hash: &str, now: Mill
         Some(_) | None => Begun::Fresh,
     };
     let next = task.on(&Event::Stepped { run: run.run, step })?;
-    let note = conn
-        .prepare_cached("SELECT note FROM task WHERE id = ?1")
-        .and_then(|mut select| select.query_row([run.task.0], |row| row.get::<_, String>(0)))
-        .map_err(store("reading a task"))?;
+    let note = status::note(conn, run.task).map_err(store("reading a task"))?;
     status::write(conn, &next, now, &note).map_err(store("writing a task"))?;
     conn.prepare_cached(
         "INSERT INTO step (task, run, name, input_hash, started_at) VALUES (?1, ?2, ?3, ?4, ?5)

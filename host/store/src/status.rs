@@ -4,7 +4,7 @@
 //! the database, never a guess.
 
 use agentd_task::{
-    Draft, Failure, Millis, On, Outcome, Purpose, Queued, Reason, RunNumber, Status, Step, Task, TaskId,
+    Draft, Failure, Millis, On, Outcome, Purpose, Queued, Reason, RunNumber, Status, Step, Task, TaskId, Thread,
 };
 use rusqlite::{Connection, OptionalExtension, Row, types::Type};
 
@@ -76,6 +76,11 @@ pub(crate) fn read(conn: &Connection, id: TaskId) -> rusqlite::Result<Option<Tas
     conn.prepare_cached("SELECT * FROM task WHERE id = ?1")?.query_row([id.0], from_row).optional()
 }
 
+/// Why it stands where it stands.
+pub(crate) fn note(conn: &Connection, id: TaskId) -> rusqlite::Result<String> {
+    conn.prepare_cached("SELECT note FROM task WHERE id = ?1")?.query_row([id.0], |row| row.get(0))
+}
+
 /// Reads it from a row that has all columns of `task`.
 pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Task> {
     let status = match row.get_ref("state")?.as_str()? {
@@ -99,6 +104,12 @@ pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Task> {
         purpose: word(row, "purpose", purpose_of)?,
         status,
     })
+}
+
+/// Reads the issue that a task is.
+pub(crate) fn thread(row: &Row<'_>) -> rusqlite::Result<Option<Thread>> {
+    let text: Option<String> = row.get("thread")?;
+    text.map(|text| text.parse().map_err(|()| unreadable("thread", &text))).transpose()
 }
 
 /// Reads a column that holds one of a few words.

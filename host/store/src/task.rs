@@ -1,7 +1,7 @@
 //! Tasks as people and other rooms see them.
 
 use crate::{Error, Reader, Session, error::store, status};
-use agentd_task::{Millis, On, Queued, RunNumber, Status, Task, TaskId};
+use agentd_task::{Millis, On, Queued, RunNumber, Status, Task, TaskId, Thread};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -19,6 +19,8 @@ pub struct TaskRow {
     pub url: Option<String>,
     pub subject: Option<String>,
     pub repository: String,
+    /// The issue that it is.
+    pub thread: Option<Thread>,
     pub base: Option<String>,
     /// Fixed with the task.
     pub branch: String,
@@ -28,6 +30,7 @@ pub struct TaskRow {
     pub depends_on: Vec<String>,
     pub instructions: Option<String>,
     pub requested_by: Option<String>,
+    pub requested_at: Option<Millis>,
     pub agent: Option<String>,
     pub score: f64,
     pub score_reason: String,
@@ -198,6 +201,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
         url: row.get("url")?,
         subject: row.get("subject")?,
         repository: row.get("repository")?,
+        thread: status::thread(row)?,
         base: row.get("base")?,
         branch: row.get("branch")?,
         labels: status::word(row, "labels", |it| serde_json::from_str(it).ok())?,
@@ -205,6 +209,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<TaskRow> {
         depends_on: needs.iter().map(|(id, _)| TaskId(*id).to_string()).collect(),
         instructions: row.get("instructions")?,
         requested_by: row.get("requested_by")?,
+        requested_at: row.get("requested_at")?,
         agent: row.get("agent")?,
         score: row.get("score")?,
         score_reason: row.get("score_reason")?,

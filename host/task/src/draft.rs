@@ -39,6 +39,30 @@ impl fmt::Display for Mode {
     }
 }
 
+/// An issue or pull request of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Thread {
+    /// The repository's id in the configuration.
+    pub repository: String,
+    pub number: u32,
+}
+
+impl fmt::Display for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.repository, self.number)
+    }
+}
+
+impl FromStr for Thread {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Thread, ()> {
+        let (repository, number) = text.rsplit_once('#').ok_or(())?;
+        let number = number.parse().map_err(drop)?;
+        Ok(Thread { repository: repository.into(), number })
+    }
+}
+
 /// A unit of work as a source found it. `(source, key)` names it for ever.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Draft {
@@ -53,6 +77,8 @@ pub struct Draft {
     pub subject: Option<String>,
     /// The repository's id in the configuration.
     pub repository: String,
+    /// The issue that this is: its progress is told there, and a change closes it.
+    pub thread: Option<Thread>,
     /// The branch to start from; none: the repository's default branch.
     pub base: Option<String>,
     pub labels: Vec<String>,

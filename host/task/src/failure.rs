@@ -104,6 +104,8 @@ reasons! {
     DiskFull = "disk-full", Transient;
     /// The repository cannot be fetched.
     Fetch = "fetch-failed", Transient;
+    /// The forge does not answer, so that nobody can say who may start this.
+    Forge = "forge-unavailable", Limited;
     /// The repository has no commit, the base branch does not exist, or it needs what agentd does not do.
     Repository = "repository", Permanent;
     /// The sandbox's image cannot be built or had.

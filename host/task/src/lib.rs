@@ -14,7 +14,7 @@ mod status;
 mod step;
 
 pub use day::{DAY_MS, day_start};
-pub use draft::{Draft, Mode};
+pub use draft::{Draft, Mode, Thread};
 pub use event::{Recorded, Severity};
 pub use failure::{Class, Failure, RETRY_PAUSES_MS, Reason, retry_pause};
 pub use id::{BadTaskId, Millis, RunNumber, TaskId};

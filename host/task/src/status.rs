@@ -120,12 +120,17 @@ pub enum Event {
     Interrupted { run: RunNumber, now: Millis },
     /// Its run ended because it was asked to.
     Ended { run: RunNumber },
+    /// Its run found, before it began, that this is no work for it: closed, taken by somebody else, or asked for by
+    /// nobody who may.
+    Withdrawn { run: RunNumber },
     /// A person approves what waits to be pushed.
     Approved,
     /// The outbox has done all effects of publishing.
     Published,
     /// Publishing failed for good.
     PublishFailed { failure: Failure },
+    /// People were asked to look at the change.
+    ReviewRequested,
     /// The change was merged.
     Merged,
     /// The change was closed without a merge, or a person rejected it for good.
@@ -200,10 +205,10 @@ impl Task {
             (S::Running { step: at, cancel }, E::Stepped { run, step }) if mine(*run) && at <= step => {
                 S::Running { step: *step, cancel: *cancel }
             }
-            (S::Running { cancel: false, .. }, E::Verified { run, ask: false }) if mine(*run) => S::Publishing,
-            (S::Running { cancel: false, .. }, E::Verified { run, ask: true }) if mine(*run) => {
-                S::Waiting { on: On::Approval }
-            }
+            (S::Running { cancel: false, .. }, E::Verified { run, ask }) if mine(*run) => match ask {
+                true => S::Waiting { on: On::Approval },
+                false => S::Publishing,
+            },
             (S::Running { .. }, E::Answered { run, in_review: false }) if mine(*run) => {
                 S::Done { outcome: Outcome::Answer }
             }
@@ -212,10 +217,13 @@ impl Task {
                 true => S::InReview,
                 false => S::Waiting { on: On::Confirmation },
             },
-            (S::Running { cancel, .. }, E::Parked { run, until }) if mine(*run) => match cancel {
-                true => S::Cancelled,
-                false => S::Queued { due: *until, reason: Queued::Limited },
-            },
+            (
+                S::Running { cancel: true, .. },
+                E::Parked { run, .. } | E::Interrupted { run, .. } | E::Ended { run },
+            ) if mine(*run) => S::Cancelled,
+            (S::Running { .. }, E::Parked { run, until }) if mine(*run) => {
+                S::Queued { due: *until, reason: Queued::Limited }
+            }
             (S::Running { cancel: false, .. }, E::Stuck { run }) if mine(*run) => S::Waiting { on: On::Operator },
             (S::Running { cancel, .. }, E::Failed { run, failure, now }) if mine(*run) => {
                 next.failures += 1;
@@ -225,21 +233,13 @@ impl Task {
                     None => S::Failed { failure: failure.clone() },
                 }
             }
-            (S::Running { cancel, .. }, E::Interrupted { run, now }) if mine(*run) => match cancel {
-                true => S::Cancelled,
-                false => S::Queued { due: *now, reason: Queued::Interrupted },
-            },
-            (S::Running { cancel: true, .. }, E::Ended { run }) if mine(*run) => S::Cancelled,
+            (S::Running { .. }, E::Interrupted { run, now }) if mine(*run) => {
+                S::Queued { due: *now, reason: Queued::Interrupted }
+            }
+            (S::Running { .. }, E::Withdrawn { run }) if mine(*run) => S::Cancelled,
             (S::Running { step, .. }, E::Cancelled) => S::Running { step: *step, cancel: true },
             (S::Waiting { on: On::Approval }, E::Approved) => S::Publishing,
             (S::Waiting { on: On::Confirmation }, E::Approved) => S::Done { outcome: Outcome::NothingToDo },
-            (S::Publishing, E::Published) => S::InReview,
-            (S::Publishing, E::PublishFailed { failure }) => S::Failed { failure: failure.clone() },
-            // A run that takes up remarks may fail while the change of the run before is still open.
-            (S::InReview | S::Failed { .. }, E::Merged) => S::Done { outcome: Outcome::Change },
-            (S::InReview | S::Failed { .. } | S::Waiting { on: On::Approval | On::Confirmation }, E::Closed) => {
-                S::Cancelled
-            }
             (S::InReview | S::Waiting { on: On::Approval | On::Confirmation }, E::Remarked { now }) => {
                 next.purpose = Purpose::Feedback;
                 next.failures = 0;
@@ -255,9 +255,25 @@ impl Task {
                 next.purpose = Purpose::Execute;
                 S::at_intake(*mode, *now)
             }
-            (_, event) => return Err(self.refuse(event)),
+            (_, event) => self.on_change(event).ok_or_else(|| self.refuse(event))?,
         };
         Ok(next)
+    }
+
+    /// What becomes of it by what happens to its change.
+    fn on_change(&self, event: &Event) -> Option<Status> {
+        use self::{Event as E, Status as S};
+        match (&self.status, event) {
+            (S::Publishing, E::Published) => Some(S::InReview),
+            (S::Publishing, E::PublishFailed { failure }) => Some(S::Failed { failure: failure.clone() }),
+            // A run that takes up remarks may fail while the change of the run before is still open.
+            (S::InReview | S::Failed { .. }, E::ReviewRequested) => Some(S::InReview),
+            (S::InReview | S::Failed { .. }, E::Merged) => Some(S::Done { outcome: Outcome::Change }),
+            (S::InReview | S::Failed { .. } | S::Waiting { on: On::Approval | On::Confirmation }, E::Closed) => {
+                Some(S::Cancelled)
+            }
+            _ => None,
+        }
     }
 
     fn refuse(&self, event: &Event) -> Refused {
@@ -279,9 +295,11 @@ impl Event {
             | Event::Failed { .. }
             | Event::Stuck { .. }
             | Event::Interrupted { .. }
-            | Event::Ended { .. } => "that run is over, or was told to end",
+            | Event::Ended { .. }
+            | Event::Withdrawn { .. } => "that run is over, or was told to end",
             Event::Approved => "only what waits for approval can be approved",
             Event::Published | Event::PublishFailed { .. } => "nothing of it is being published",
+            Event::ReviewRequested => "it has no change that could be reviewed",
             Event::Merged => "only a change in review can be merged",
             Event::Closed => "only a change that waits or is in review can be rejected",
             Event::Remarked { .. } => "only a change that waits or is in review takes remarks",

@@ -73,6 +73,16 @@ async fn a_refused_event_stores_nothing() {
 }
 
 #[tokio::test]
+async fn why_a_run_was_told_to_end_is_still_known_when_it_has() {
+    let home = Home::new();
+    let run = home.running("a").await;
+    let with = With { text: "its issue was closed".into(), ..With::default() };
+    home.store.apply(run.task, Event::Cancelled, with, 20).await.unwrap();
+    home.store.apply(run.task, Event::Ended { run: run.run }, With::default(), 30).await.unwrap();
+    assert_eq!(home.task(run.task).await.reason, "was cancelled: its issue was closed");
+}
+
+#[tokio::test]
 async fn an_effect_is_not_decided_twice() {
     let home = Home::new();
     let (a, b) = (home.queued("a").await, home.queued("b").await);

@@ -34,10 +34,10 @@ fn check_refused(path: &Path, text: &str) {
 #[tokio::test]
 async fn a_database_of_a_newer_agentd_is_refused() {
     let (_folder, path) = closed().await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
     check_refused(
         &path,
-        "the database FILE has version 3, made by a newer agentd; this one knows versions up to 2: run the newer \
+        "the database FILE has version 4, made by a newer agentd; this one knows versions up to 3: run the newer \
          agentd, or restore the backup made before the upgrade",
     );
 }

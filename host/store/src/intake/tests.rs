@@ -4,7 +4,7 @@ use crate::{
     Error, Intake, RunKey, Taken,
     tests::{Home, draft, failed, intake},
 };
-use agentd_task::{Draft, Event, Mode, Reason, Severity, TaskId};
+use agentd_task::{Draft, Event, Mode, Reason, Severity, TaskId, Thread};
 
 impl Home {
     async fn intake(&self, intake: Intake) -> Taken {
@@ -47,6 +47,31 @@ async fn the_same_draft_again_changes_nothing() {
     home.queued("a").await;
     let later = Draft { requested_at: Some(40), requested_by: Some("bob".into()), ..draft("a") };
     assert_eq!(home.intake(intake(vec![draft("a"), draft("a"), later])).await, Taken::default());
+    assert_eq!(home.kinds(TaskId(1)).await, ["task.queued"]);
+}
+
+#[tokio::test]
+async fn a_task_is_its_issue_and_its_branch_tells_instances_apart_where_they_share() {
+    let home = Home::new();
+    let thread = Thread { repository: "acme/api".into(), number: 7 };
+    let issue = Draft { repository: "acme/api".into(), thread: Some(thread.clone()), ..draft("acme/api#7") };
+    let shared = ["acme/api".to_owned()].into();
+    home.intake(Intake { shared, ..intake(vec![issue.clone(), draft("b")]) }).await;
+    let row = home.task(TaskId(1)).await;
+    assert_eq!(row.thread, Some(thread));
+    assert_eq!(row.branch, format!("agentd/{}-t-1", home.store.instance()));
+    assert_eq!(home.task(TaskId(2)).await.branch, "agentd/t-2");
+    assert_eq!(home.intake(intake(vec![issue])).await, Taken::default());
+}
+
+#[tokio::test]
+async fn whoever_asked_last_answers_for_it() {
+    let home = Home::new();
+    let asked = |by: &str, at| Draft { requested_by: Some(by.into()), requested_at: Some(at), ..draft("a") };
+    home.intake(intake(vec![asked("ann", 1)])).await;
+    assert_eq!(home.intake(intake(vec![asked("bob", 2)])).await, Taken::default());
+    let row = home.task(TaskId(1)).await;
+    assert_eq!((row.requested_by.as_deref(), row.requested_at), (Some("bob"), Some(2)));
     assert_eq!(home.kinds(TaskId(1)).await, ["task.queued"]);
 }
 
@@ -95,6 +120,9 @@ async fn what_is_over_comes_back_only_if_it_was_asked_for_after_its_end() {
     assert_eq!(taken, Taken { reopened: vec![task], ..Taken::default() });
     let row = home.task(task).await;
     assert_eq!((row.task.status.as_str(), &*row.body, row.task.failures), ("queued", "Again.", 0));
+    assert_eq!(home.intake(asked(Some(21))).await, Taken::default());
+    // The forge's clock is ahead: that request has been taken up, and is over again before its own time.
+    home.apply(task, Event::Cancelled).await;
     assert_eq!(home.intake(asked(Some(21))).await, Taken::default());
 }
 

@@ -1,7 +1,7 @@
 //! Lanes, repetition, and what a person may do to a row.
 
 use crate::{
-    EffectFilter, Error, RunKey, With,
+    EffectFilter, Error, Follow, NewEffect, RunKey, With,
     tests::{Home, effect},
 };
 use agentd_task::Event;
@@ -25,7 +25,7 @@ impl Home {
     }
 
     async fn done(&self, key: &str) {
-        self.store.effect_done(self.id(key).await, "ok".into(), None, 20).await.unwrap();
+        self.store.effect_done(self.id(key).await, "ok".into(), Follow::default(), 20).await.unwrap();
     }
 }
 
@@ -66,8 +66,44 @@ async fn what_cannot_be_done_lets_its_lane_go_on() {
     let home = Home::new();
     home.decided(&["a:a1", "a:a2"]).await;
     home.next(10).await;
-    home.store.effect_failed(home.id("a1").await, "refused".into(), None, 20).await.unwrap();
+    home.store.effect_failed(home.id("a1").await, "refused".into(), Follow::default(), 20).await.unwrap();
     assert_eq!(home.next(20).await, "a2");
+}
+
+#[tokio::test]
+async fn what_failed_is_not_open_but_is_listed_with_what_is() {
+    let home = Home::new();
+    home.decided(&["a:a1", "b:b1", "c:c1", "c:c2"]).await;
+    home.next(10).await;
+    home.store.effect_failed(home.id("a1").await, "404".into(), Follow::default(), 20).await.unwrap();
+    home.done("b1").await;
+    let reader = home.store.reader();
+    let keys = |effects: Vec<crate::Effect>| effects.into_iter().map(|it| it.key).collect::<Vec<_>>();
+    let open = EffectFilter { open_only: true, ..EffectFilter::default() };
+    assert_eq!(keys(reader.effects(open.clone()).await.unwrap()), ["c1", "c2"]);
+    let listed = reader.effects_and_failed(open).await.unwrap();
+    assert_eq!(listed[0].error.as_deref(), Some("404"));
+    assert_eq!(keys(listed), ["a1", "c1", "c2"]);
+    let all = reader.effects_and_failed(EffectFilter::default()).await.unwrap();
+    assert_eq!(keys(all), ["a1", "b1", "c1", "c2"]);
+}
+
+#[tokio::test]
+async fn what_failed_gets_another_try_but_for_what_publishes() {
+    let home = Home::new();
+    home.decided(&["a:a1"]).await;
+    let edit = NewEffect { kind: "edit".into(), ..effect("b", "b1") };
+    home.store.enqueue("claims".into(), 0, vec![edit], 10).await.unwrap();
+    for expected in ["a1", "b1"] {
+        let row = home.store.next_effects(10, 1).await.unwrap().remove(0);
+        assert_eq!(row.key, expected);
+        home.store.effect_failed(row.id, "401".into(), Follow::default(), 20).await.unwrap();
+    }
+    let error = home.store.release_effect(home.id("a1").await).await.unwrap_err().to_string();
+    assert!(error.contains("`agentd task retry`"), "{error}");
+    home.store.release_effect(home.id("b1").await).await.unwrap();
+    let again = home.store.next_effects(30, 1).await.unwrap().remove(0);
+    assert_eq!((again.key.as_str(), again.attempts), ("b1", 1));
 }
 
 #[tokio::test]
@@ -114,16 +150,17 @@ async fn an_effect_and_what_it_means_for_its_task_are_one() {
     home.store.apply(task, Event::Verified { run, ask: false }, with, 20).await.unwrap();
     home.next(20).await;
     let id = home.id("push").await;
-    let wrong = Some((task, Event::Merged, With::default()));
+    let follow = |event| Follow { event: Some((task, event, With::default())), effects: vec![] };
+    let wrong = follow(Event::Merged);
     let error = home.store.effect_done(id, "ok".into(), wrong, 20).await.unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error}");
     assert_eq!(home.store.reader().effect(id).await.unwrap().unwrap().state, "sending");
-    let right = Some((task, Event::Published, With::default()));
+    let right = follow(Event::Published);
     home.store.effect_done(id, "ok".into(), right, 20).await.unwrap();
     assert_eq!(home.state(task).await, "in-review");
     let effect = home.store.reader().effect(id).await.unwrap().unwrap();
     assert_eq!((&*effect.state, effect.result.as_deref()), ("done", Some("ok")));
-    let error = home.store.effect_done(id, "ok".into(), None, 20).await.unwrap_err();
+    let error = home.store.effect_done(id, "ok".into(), Follow::default(), 20).await.unwrap_err();
     assert!(matches!(error, Error::Effect { .. }), "{error}");
 }
 

@@ -42,6 +42,8 @@ fn cancelling_marks_a_running_task_and_its_owner_ends_it() {
     let marked = S::Running { step: Step::Execute, cancel: true };
     check(running(), E::Cancelled, Some(marked.clone()));
     check(running(), E::Ended { run: 3 }, None);
+    check(running(), E::Withdrawn { run: 3 }, Some(S::Cancelled));
+    check(running(), E::Withdrawn { run: 2 }, None);
     check(marked.clone(), E::Ended { run: 3 }, Some(S::Cancelled));
     check(marked.clone(), E::Verified { run: 3, ask: false }, None);
     check(marked.clone(), E::Interrupted { run: 3, now: 1 }, Some(S::Cancelled));
@@ -124,7 +126,9 @@ fn event() -> impl Strategy<Value = Event> {
         run.clone().prop_map(|run| E::Parked { run, until: 9 }),
         run.clone().prop_map(|run| E::Stuck { run }),
         run.clone().prop_map(|run| E::Interrupted { run, now: 1 }),
-        run.prop_map(|run| E::Ended { run }),
+        run.clone().prop_map(|run| E::Ended { run }),
+        run.prop_map(|run| E::Withdrawn { run }),
+        Just(E::ReviewRequested),
         Just(E::Approved),
         Just(E::Published),
         Just(E::PublishFailed { failure: failure(Reason::Publish) }),
@@ -148,7 +152,8 @@ proptest! {
             let Ok(next) = it.on(&event) else { continue };
             prop_assert_eq!(next.run, it.run + u32::from(event == E::Claimed));
             if let E::Stepped { run, .. } | E::Verified { run, .. } | E::Answered { run, .. } | E::Failed { run, .. }
-                | E::NothingToDo { run, .. } | E::Parked { run, .. } | E::Stuck { run } | E::Interrupted { run, .. } | E::Ended { run } = event {
+                | E::NothingToDo { run, .. } | E::Parked { run, .. } | E::Stuck { run } | E::Interrupted { run, .. } | E::Ended { run }
+                | E::Withdrawn { run } = event {
                 prop_assert_eq!(run, it.run);
                 let runs = matches!(it.status, S::Running { .. });
                 prop_assert!(runs);
