@@ -1,8 +1,12 @@
 //! What every forge has to do, whatever it is made of. A forge's tests give a [`Ground`] and call [`suite!`].
 
-use crate::{Author, Change, Error, Forge, NewChange, State};
+use crate::{
+    Author, Change, Error, Forge, NewChange, State,
+    git::{self, Git, GitDir},
+};
 use async_trait::async_trait;
 use std::path::PathBuf;
+use tempfile::TempDir;
 
 pub(crate) type Files<'a> = &'a [(&'a str, &'a str)];
 
@@ -16,10 +20,16 @@ pub(crate) trait Ground: Sync {
     async fn commit(&self, parent: &str, files: Files<'_>) -> (PathBuf, String);
     /// Somebody else commits to the base.
     async fn commit_to_base(&self, files: Files<'_>) -> String;
+    /// Somebody makes a tag.
+    async fn tag(&self, name: &str, commit: &str);
     /// Where a branch is.
     async fn tip(&self, branch: &str) -> Option<String>;
     /// The commits of the base, the first-parent line, newest first.
     async fn base_line(&self) -> Vec<String>;
+    /// Whether a conflict's error names the files. GitHub's API does not tell them.
+    fn names_conflicts(&self) -> bool {
+        true
+    }
     /// A file as the base has it.
     async fn base_file(&self, name: &str) -> String;
 }
@@ -31,11 +41,13 @@ macro_rules! suite {
             #[allow(unused_imports, reason = "the expression may need nothing of the tests around it")]
             use super::*;
             crate::conformance::suite!(@ $ground;
+                a_mirror_has_heads_and_tags_and_no_more
                 pushing_twice_is_one_push
                 a_push_needs_the_expected_value
                 a_push_elsewhere_is_refused
                 a_push_of_nothing_real_is_refused
                 opening_twice_is_one_change
+                opening_again_brings_the_texts_up_to_date
                 opening_at_once_is_one_change
                 a_change_needs_something_new
                 a_feedback_push_moves_the_open_change
@@ -47,6 +59,8 @@ macro_rules! suite {
                 only_what_was_reviewed_is_merged
                 closing_twice_is_one_close
                 a_closed_change_is_not_merged_and_not_found_again
+                a_branch_is_deleted_only_where_it_was_seen
+                changes_are_found_by_their_numbers
                 a_diff_shows_the_change_alone
                 what_does_not_exist_is_said
             );
@@ -65,7 +79,7 @@ const BRANCH: &str = "agentd/t-1";
 
 fn new_change(key: &str) -> NewChange {
     let (title, body) = ("Fix the sum".into(), "It was wrong.\n\n- \"quoted\" ÿ".into());
-    NewChange { branch: BRANCH.into(), base: "main".into(), title, body, key: key.into() }
+    NewChange { branch: BRANCH.into(), base: "main".into(), title, body, key: key.into(), draft: false }
 }
 
 fn author() -> Author {
@@ -83,6 +97,40 @@ async fn pushed(ground: &dyn Ground, files: Files<'_>) -> String {
 async fn opened(ground: &dyn Ground, files: Files<'_>) -> Change {
     pushed(ground, files).await;
     ground.forge().open_change(new_change("open:1")).await.unwrap()
+}
+
+/// A bare repository that was fetched into.
+async fn mirrored(ground: &dyn Ground) -> (TempDir, Git) {
+    let folder = TempDir::new().unwrap();
+    let git = Git::new(GitDir::Bare(folder.path().into()), git::Options::default());
+    git.ok(&["init", "--quiet", "--bare", "."]).await.unwrap();
+    ground.forge().fetch(folder.path()).await.unwrap();
+    (folder, git)
+}
+
+/// Without the branch that somebody may be on in the forge's own work tree.
+async fn refs(git: &Git) -> Vec<String> {
+    let list = git.ok(&["for-each-ref", "--format=%(refname) %(objectname)"]).await.unwrap();
+    list.lines().filter(|it| !it.starts_with("refs/heads/desk ")).map(str::to_owned).collect()
+}
+
+pub(crate) async fn a_mirror_has_heads_and_tags_and_no_more(ground: &dyn Ground) {
+    let base = ground.tip("main").await.unwrap();
+    let (folder, git) = mirrored(ground).await;
+    assert_eq!(refs(&git).await, [format!("refs/heads/main {base}")]);
+    let change = opened(ground, &[("b.txt", "b\n")]).await;
+    ground.tag("v1", &base).await;
+    let next = ground.commit_to_base(&[("a.txt", "1\n")]).await;
+    let (branch, tag) = (format!("refs/heads/{BRANCH} {}", change.commit), format!("refs/tags/v1 {base}"));
+    for _ in 0..2 {
+        ground.other().fetch(folder.path()).await.unwrap();
+        // The record of a change, a pull request's or a claim's reference: they are not for work to start from.
+        assert_eq!(refs(&git).await, [branch.clone(), format!("refs/heads/main {next}"), tag.clone()]);
+    }
+    assert!(ground.forge().delete_branch(BRANCH, &change.commit).await.unwrap());
+    ground.forge().fetch(folder.path()).await.unwrap();
+    assert_eq!(refs(&git).await, [format!("refs/heads/main {next}"), tag]);
+    ground.forge().fetch(&folder.path().join("nowhere")).await.unwrap_err();
 }
 
 pub(crate) async fn pushing_twice_is_one_push(ground: &dyn Ground) {
@@ -150,6 +198,21 @@ pub(crate) async fn opening_twice_is_one_change(ground: &dyn Ground) {
     assert_eq!(ground.other().open_change(new_change("open:2")).await.unwrap(), first);
     assert_eq!(ground.forge().changes().await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(ground.forge().change(first.number).await.unwrap(), Some(first));
+}
+
+pub(crate) async fn opening_again_brings_the_texts_up_to_date(ground: &dyn Ground) {
+    let first = opened(ground, &[("b.txt", "b\n")]).await;
+    let (title, body) = ("Fix the sum again".to_owned(), "Now for negative numbers, too.".to_owned());
+    let new = NewChange { title: title.clone(), body: body.clone(), ..new_change("open:2") };
+    let again = ground.other().open_change(new.clone()).await.unwrap();
+    assert_eq!(again, Change { title, body, ..first.clone() });
+    assert_eq!(ground.forge().open_change(new.clone()).await.unwrap(), again);
+    assert_eq!(ground.forge().change(first.number).await.unwrap(), Some(again.clone()));
+    // It is the change of the newer effect by now, also when somebody has closed it; what has ended keeps its texts.
+    let closed = ground.forge().close(first.number, false).await.unwrap();
+    let late = NewChange { body: "Too late.".into(), ..new };
+    assert_eq!(ground.forge().open_change(late).await.unwrap(), closed);
+    assert_eq!(ground.forge().changes().await.unwrap(), [closed]);
 }
 
 pub(crate) async fn opening_at_once_is_one_change(ground: &dyn Ground) {
@@ -249,7 +312,8 @@ pub(crate) async fn a_conflict_names_the_files(ground: &dyn Ground) {
     let change = opened(ground, &[("a.txt", "ONE\ntwo\nthree\n"), ("b.txt", "b\n")]).await;
     let base = ground.commit_to_base(&[("a.txt", "1\ntwo\nthree\n")]).await;
     let error = ground.forge().merge(change.number, &change.commit, &author()).await.unwrap_err();
-    assert!(matches!(&error, Error::Conflict { files, .. } if files == &["a.txt"]), "{error}");
+    let named: &[&str] = if ground.names_conflicts() { &["a.txt"] } else { &[] };
+    assert!(matches!(&error, Error::Conflict { files, .. } if files == named), "{error}");
     assert_eq!(ground.tip("main").await, Some(base));
     assert_eq!(ground.forge().change(change.number).await.unwrap(), Some(change));
 }
@@ -292,6 +356,32 @@ pub(crate) async fn a_closed_change_is_not_merged_and_not_found_again(ground: &d
     assert_eq!(ground.tip(BRANCH).await, None);
 }
 
+pub(crate) async fn a_branch_is_deleted_only_where_it_was_seen(ground: &dyn Ground) {
+    let commit = pushed(ground, &[("b.txt", "b\n")]).await;
+    let base = ground.tip("main").await.unwrap();
+    assert!(!ground.forge().delete_branch(BRANCH, &base).await.unwrap());
+    assert!(!ground.forge().delete_branch("agentd/t-2", &commit).await.unwrap());
+    let error = ground.forge().delete_branch("main", &base).await.unwrap_err();
+    assert!(matches!(error, Error::OutsidePrefix { .. }), "{error}");
+    let error = ground.forge().delete_branch(BRANCH, "HEAD").await.unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }), "{error}");
+    assert_eq!(ground.tip(BRANCH).await.as_ref(), Some(&commit));
+    assert!(ground.forge().delete_branch(BRANCH, &commit).await.unwrap());
+    assert!(!ground.other().delete_branch(BRANCH, &commit).await.unwrap());
+    assert_eq!((ground.tip(BRANCH).await, ground.tip("main").await), (None, Some(base)));
+}
+
+pub(crate) async fn changes_are_found_by_their_numbers(ground: &dyn Ground) {
+    let first = opened(ground, &[("b.txt", "b\n")]).await;
+    let first = ground.forge().close(first.number, false).await.unwrap();
+    let second = ground.forge().open_change(new_change("open:2")).await.unwrap();
+    let numbers = [second.number, 1_000_000, first.number, second.number];
+    assert_eq!(ground.other().changes_of(&numbers).await.unwrap(), [first, second.clone()]);
+    assert_eq!(ground.forge().changes_of(&[second.number]).await.unwrap(), [second]);
+    assert_eq!(ground.forge().changes_of(&[]).await.unwrap(), []);
+    assert_eq!(ground.forge().changes_of(&[1_000_000]).await.unwrap(), []);
+}
+
 pub(crate) async fn a_diff_shows_the_change_alone(ground: &dyn Ground) {
     let change = opened(ground, &[("a.txt", "one\nTWO\nthree\n")]).await;
     let before = ground.tip("main").await.unwrap();
@@ -313,6 +403,7 @@ pub(crate) async fn what_does_not_exist_is_said(ground: &dyn Ground) {
         forge.comment(7, "x", "k").await.unwrap_err(),
         forge.merge(7, &commit, &author()).await.unwrap_err(),
         forge.close(7, true).await.unwrap_err(),
+        forge.dress_change(7, &["bug".into()], &[]).await.unwrap_err(),
     ];
     for error in errors {
         assert_eq!(error.to_string(), "there is no change 7");

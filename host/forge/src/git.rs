@@ -44,6 +44,22 @@ const SETTINGS: [(&str, &str); 9] = [
     ("advice.detachedHead", "false"),
 ];
 
+/// What git says when the same may well succeed a little later: locks, the disk, and the way to another machine.
+const PASSING: [&str; 12] = [
+    ".lock'",
+    "No space left on device",
+    "Could not resolve",
+    "Couldn't connect",
+    "Failed to connect",
+    "Connection",
+    "Operation timed out",
+    "Operation too slow",
+    "the remote end hung up unexpectedly",
+    "early EOF",
+    "The requested URL returned error: 429",
+    "The requested URL returned error: 5",
+];
+
 /// Where git works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GitDir {
@@ -121,10 +137,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Io { .. } | Error::TimedOut { .. } => true,
-            Error::Failed { code, stderr, .. } => {
-                let busy = [".lock'", "No space left on device", "Could not resolve host", "Connection"];
-                code.is_none() || busy.iter().any(|it| stderr.contains(it))
-            }
+            Error::Failed { code, stderr, .. } => code.is_none() || PASSING.iter().any(|it| stderr.contains(it)),
             Error::NoGit | Error::TooLarge { .. } | Error::NotText { .. } => false,
         }
     }
@@ -198,7 +211,7 @@ impl Git {
             return Err(Error::TooLarge { command, place, limit: self.options.stdout_max });
         }
         if !output.success() {
-            return Err(Error::Failed { command, place, code: output.code, stderr: output.stderr });
+            return Err(self.failed(&command, output));
         }
         let mut text = String::from_utf8(output.stdout).map_err(|_| Error::NotText { command, place })?;
         text.truncate(text.trim_end_matches(['\n', '\r']).len());
@@ -226,6 +239,13 @@ impl Git {
         }
         running.end().await;
         Err(Error::TimedOut { command: command(args), place: self.place().to_owned(), limit })
+    }
+
+    /// The error that an output is, for those who [ran](Git::run) something and have no use for how it ended.
+    #[must_use]
+    pub fn failed(&self, command: &str, output: Output) -> Error {
+        let (command, place) = (command.to_owned(), self.place().to_owned());
+        Error::Failed { command, place, code: output.code, stderr: output.stderr }
     }
 
     /// git's version: `(2, 47)`.

@@ -14,7 +14,9 @@
 use crate::{
     Author, Change, Error, Forge, NewChange, Pushed,
     forge::State,
-    git::{Git, GitDir, Options as GitOptions},
+    git::{Git, GitDir, Options as GitOptions, UPLOAD_PACK},
+    mirror,
+    name::{check_branch, check_commit, check_prefix},
 };
 use async_trait::async_trait;
 use std::{
@@ -69,10 +71,7 @@ impl LocalForge {
         if !folder.is_dir() {
             return Err(refuse("it is not a folder".into()));
         }
-        if !options.branch_prefix.ends_with('/') {
-            let why = format!("`{}` has to end with `/`", options.branch_prefix);
-            return Err(Error::Invalid { what: "the prefix of branches", why });
-        }
+        check_prefix(&options.branch_prefix)?;
         // A folder somewhere inside a repository is not that repository.
         let ceiling = folder.parent().unwrap_or(&folder).to_string_lossy().into_owned();
         let mut git_options = GitOptions::default();
@@ -95,14 +94,14 @@ impl LocalForge {
 
     /// The commit that `name`, a branch or a commit, is.
     async fn resolve(&self, name: &str) -> Result<String, Error> {
-        if branch::check_commit(name).is_ok() {
+        if check_commit(name).is_ok() {
             return Ok(name.to_owned());
         }
         self.tip(name).await?.ok_or_else(|| self.no_branch(name))
     }
 
     fn no_branch(&self, branch: &str) -> Error {
-        Error::NoBranch { path: self.path.clone(), branch: branch.to_owned() }
+        Error::NoBranch { repository: self.path.display().to_string(), branch: branch.to_owned() }
     }
 }
 
@@ -125,8 +124,13 @@ impl Forge for LocalForge {
         "local"
     }
 
-    async fn origin(&self) -> String {
-        self.git_dir.clone()
+    fn url(&self) -> Option<String> {
+        None
+    }
+
+    async fn fetch(&self, mirror: &Path) -> Result<(), Error> {
+        let git = mirror::git_at(mirror, Vec::new());
+        Ok(mirror::fetch(&git, &[UPLOAD_PACK], &self.git_dir, &mirror::HEADS_AND_TAGS).await?)
     }
 
     async fn default_branch(&self) -> Result<String, Error> {
@@ -177,6 +181,20 @@ impl Forge for LocalForge {
         Ok(changes)
     }
 
+    async fn dress_change(&self, number: u32, _labels: &[String], _reviewers: &[String]) -> Result<(), Error> {
+        self.record(number).await?.map(drop).ok_or(Error::NoChange(number))
+    }
+
+    async fn changes_of(&self, numbers: &[u32]) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::new();
+        for record in self.records().await? {
+            if numbers.contains(&record.change.number) {
+                changes.push(self.as_of_now(record).await?);
+            }
+        }
+        Ok(changes)
+    }
+
     async fn comment(&self, number: u32, body: &str, key: &str) -> Result<(), Error> {
         self.comment_record(number, body, key).await
     }
@@ -190,13 +208,26 @@ impl Forge for LocalForge {
         let state = if change.state == State::Open { State::Closed } else { change.state };
         let change = self.settle(&Change { state, ..change }).await?;
         if delete_branch {
-            self.delete_branch(&change.branch, &change.commit).await?;
+            self.delete_ref_of(&change.branch, &change.commit).await?;
         }
         Ok(change)
     }
 
+    async fn delete_branch(&self, branch: &str, commit: &str) -> Result<bool, Error> {
+        check_commit(commit)?;
+        check_branch(&self.git, &self.options.branch_prefix, branch).await?;
+        if self.tip(branch).await?.as_deref() != Some(commit) {
+            return Ok(false);
+        }
+        match self.delete_ref_of(branch, commit).await {
+            Ok(()) => Ok(true),
+            Err(Error::Stale { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn diff(&self, base: &str, commit: &str) -> Result<String, Error> {
-        branch::check_commit(commit)?;
+        check_commit(commit)?;
         let range = format!("{}...{commit}", self.resolve(base).await?);
         // No setting of the repository changes how it reads, and none runs a program.
         let args = [
@@ -215,8 +246,7 @@ impl Forge for LocalForge {
         let git = self.git.with(|options| options.stdout_max = DIFF_MAX);
         let output = git.run(&args).await?;
         if !output.cut && !output.success() {
-            let (command, place) = ("diff".into(), git.place().to_owned());
-            return Err(crate::git::Error::Failed { command, place, code: output.code, stderr: output.stderr }.into());
+            return Err(git.failed("diff", output).into());
         }
         let mut diff = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.cut {
@@ -224,6 +254,10 @@ impl Forge for LocalForge {
             diff.push_str("[agentd: the diff is longer than 4 MiB and ends here]\n");
         }
         Ok(diff)
+    }
+
+    async fn workflow_token_writes(&self) -> Result<Option<bool>, Error> {
+        Ok(None)
     }
 }
 

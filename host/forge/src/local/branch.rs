@@ -1,7 +1,10 @@
 //! Branches of the repository: where they are, whether somebody works on them, and how they move.
 
 use super::LocalForge;
-use crate::{Error, Pushed, git};
+use crate::{
+    Error, Pushed, git,
+    name::{check_branch, check_commit},
+};
 use std::path::{Path, PathBuf};
 
 /// How often a reference that others keep moving is tried.
@@ -56,10 +59,7 @@ impl LocalForge {
         match found.code {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
-            code => {
-                let (command, place) = ("merge-base".into(), self.git.place().to_owned());
-                Err(git::Error::Failed { command, place, code, stderr: found.stderr }.into())
-            }
+            _ => Err(self.git.failed("merge-base", found).into()),
         }
     }
 
@@ -83,7 +83,7 @@ impl LocalForge {
         branch: &str,
         expected: Option<&str>,
     ) -> Result<Pushed, Error> {
-        self.check_branch(branch).await?;
+        check_branch(&self.git, &self.options.branch_prefix, branch).await?;
         check_commit(commit)?;
         let found = self.tip(branch).await?;
         if found.as_deref() == Some(commit) {
@@ -105,8 +105,8 @@ impl LocalForge {
     }
 
     /// Deletes a branch that is at `commit`; one that is gone is fine.
-    pub(super) async fn delete_branch(&self, branch: &str, commit: &str) -> Result<(), Error> {
-        self.check_branch(branch).await?;
+    pub(super) async fn delete_ref_of(&self, branch: &str, commit: &str) -> Result<(), Error> {
+        check_branch(&self.git, &self.options.branch_prefix, branch).await?;
         let Some(found) = self.tip(branch).await? else { return Ok(()) };
         if found != commit {
             return Err(stale(branch, Some(commit), Some(found)));
@@ -153,26 +153,6 @@ impl LocalForge {
             other => Err(Error::Invalid { what: "the commit to push", why: format!("{commit} is a {other}") }),
         }
     }
-
-    async fn check_branch(&self, branch: &str) -> Result<(), Error> {
-        let prefix = &self.options.branch_prefix;
-        if branch.strip_prefix(prefix.as_str()).is_none_or(str::is_empty) {
-            return Err(Error::OutsidePrefix { branch: branch.into(), prefix: prefix.clone() });
-        }
-        if self.git.run(&["check-ref-format", &format!("refs/heads/{branch}")]).await?.success() {
-            return Ok(());
-        }
-        Err(Error::Invalid { what: "the branch to write", why: format!("`{branch}` is no name for a branch") })
-    }
-}
-
-/// A commit is always named in full: anything shorter could come to mean another one.
-pub(super) fn check_commit(commit: &str) -> Result<(), Error> {
-    let hex = commit.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-    if hex && matches!(commit.len(), 40 | 64) {
-        return Ok(());
-    }
-    Err(Error::Invalid { what: "the commit", why: format!("`{commit}` is not a full object id") })
 }
 
 pub(super) fn last_line(stdout: &[u8]) -> String {

@@ -2,9 +2,9 @@
 
 use super::{
     LocalForge,
-    branch::{TRIES, check_commit, last_line},
+    branch::{TRIES, last_line},
 };
-use crate::{Author, Change, Error, forge::State, git};
+use crate::{Author, Change, Error, forge::State, name::check_commit};
 
 impl LocalForge {
     pub(super) async fn merge_change(&self, number: u32, commit: &str, author: &Author) -> Result<Change, Error> {
@@ -59,10 +59,7 @@ impl LocalForge {
         match (output.code, parts.next()) {
             (Some(0), Some(tree)) => Ok(tree),
             (Some(1), Some(_)) => Err(Error::Conflict { number, base: base.into(), files: parts.collect() }),
-            (code, _) => {
-                let (command, place) = ("merge-tree".into(), self.git.place().to_owned());
-                Err(git::Error::Failed { command, place, code, stderr: output.stderr }.into())
-            }
+            _ => Err(self.git.failed("merge-tree", output).into()),
         }
     }
 }

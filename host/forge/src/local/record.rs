@@ -52,18 +52,19 @@ impl LocalForge {
         named.into_iter().map(|(number, object)| read(number, object.to_owned(), entry(number, &mut rest)?)).collect()
     }
 
-    /// Finds the change by its key, then an open one for the same branch and base, or makes it.
+    /// Finds the change by its key, then an open one for the same branch and base, or makes it. What is found open gets
+    /// the new texts, and is the change of the new key from then on.
     pub(super) async fn open_record(&self, new: NewChange) -> Result<Record, Error> {
         for _ in 0..TRIES {
             let mut records = self.records().await?;
             if let Some(at) = records.iter().position(|it| it.key == new.key) {
-                return Ok(records.swap_remove(at));
+                return self.renew(records.swap_remove(at), &new).await;
             }
             let number = records.last().map_or(1, |it| it.change.number + 1);
             for record in records.into_iter().filter(|it| it.is_for(&new)) {
                 // It may have been merged by hand.
                 if self.as_of_now(record.clone()).await?.state == State::Open {
-                    return Ok(record);
+                    return self.renew(record, &new).await;
                 }
             }
             let change = self.new_change(number, &new).await?;
@@ -74,15 +75,44 @@ impl LocalForge {
         Err(Error::Contended { what: "the list of changes".into(), tries: TRIES })
     }
 
+    /// Brings an open change up to date. What has ended stays as it was.
+    async fn renew(&self, record: Record, new: &NewChange) -> Result<Record, Error> {
+        if self.as_of_now(record.clone()).await?.state != State::Open {
+            return Ok(record);
+        }
+        self.edit_record(record.change.number, |key, change| {
+            if change.state == State::Open {
+                new.key.clone_into(key);
+                new.title.clone_into(&mut change.title);
+                new.body.clone_into(&mut change.body);
+            }
+        })
+        .await
+    }
+
     async fn new_change(&self, number: u32, new: &NewChange) -> Result<Change, Error> {
         let commit = self.tip(&new.branch).await?.ok_or_else(|| self.no_branch(&new.branch))?;
         let base = self.tip(&new.base).await?.ok_or_else(|| self.no_branch(&new.base))?;
         if self.is_ancestor(&commit, &base).await? {
             return Err(Error::NothingNew { branch: new.branch.clone(), base: new.base.clone() });
         }
-        let NewChange { branch, base, title, body, key: _ } = new.clone();
+        let NewChange { branch, base, title, body, key: _, draft } = new.clone();
         let (state, url, merged_as, comments) = (State::Open, None, None, Vec::new());
-        Ok(Change { number, title, body, branch, base, commit, state, url, merged_as, comments })
+        let review_requested = false;
+        Ok(Change {
+            number,
+            title,
+            body,
+            branch,
+            base,
+            commit,
+            state,
+            url,
+            merged_as,
+            comments,
+            draft,
+            review_requested,
+        })
     }
 
     pub(super) async fn comment_record(&self, number: u32, body: &str, key: &str) -> Result<(), Error> {
@@ -152,17 +182,22 @@ impl LocalForge {
         Ok(list.lines().next().unwrap_or(commit).to_owned())
     }
 
+    /// Changes what is recorded of a change.
+    async fn edit(&self, number: u32, edit: impl Fn(&mut Change)) -> Result<Change, Error> {
+        Ok(self.edit_record(number, |_, change| edit(change)).await?.change)
+    }
+
     /// Changes a record, again from what is there now if somebody else was quicker.
-    async fn edit(&self, number: u32, change: impl Fn(&mut Change)) -> Result<Change, Error> {
+    async fn edit_record(&self, number: u32, edit: impl Fn(&mut String, &mut Change)) -> Result<Record, Error> {
         for _ in 0..TRIES {
             let record = self.record(number).await?.ok_or(Error::NoChange(number))?;
-            let mut edited = record.change.clone();
-            change(&mut edited);
-            if edited == record.change {
-                return Ok(edited);
+            let (mut key, mut change) = (record.key.clone(), record.change.clone());
+            edit(&mut key, &mut change);
+            if key == record.key && change == record.change {
+                return Ok(record);
             }
-            if let Some(written) = self.write(edited, record.key, Some(&record.object)).await? {
-                return Ok(written.change);
+            if let Some(written) = self.write(change, key, Some(&record.object)).await? {
+                return Ok(written);
             }
         }
         Err(Error::Contended { what: format!("the record of change {number}"), tries: TRIES })
