@@ -21,6 +21,8 @@
 //! - One module for each kind: its trait, and the words that the trait uses. Methods that many plugins have nothing
 //!   to say about have defaults.
 //! - [`host`] is what the host does for plugins. Whether it does it is decided in each call, by the operator's grants.
+//! - [`work::Edit::on`] begins what is to be written on an issue or pull request; it is returned, and the host does it.
+//! - [`markdown`] shows words of others as words of others.
 //! - [`settings()`] reads the entry's settings into a struct; [`log`] writes into the plugin's log.
 //! - `..Default::default()` fills a record: every record but those that hold a variant has it.
 //!
@@ -36,9 +38,11 @@ pub mod bindings;
 
 pub mod agent;
 pub mod analyzer;
+mod edit;
 pub mod host;
 pub mod log;
 pub mod manifest;
+pub mod markdown;
 pub mod notifier;
 pub mod prioritizer;
 pub mod prompt_template;

@@ -10,7 +10,7 @@
 
 use agentd_plugin::wit::common::{Content, Error};
 use agentd_plugin::wit::prioritizer::{Batch, Candidate};
-use agentd_plugin::wit::{http, log, repository as tree, work};
+use agentd_plugin::wit::{forge, http, log, repository as tree, work};
 use agentd_plugin::{Entry, Grants, Host, HttpCall, Options, Plugins, Shipped, Tree};
 use async_trait::async_trait;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -286,6 +286,34 @@ impl Host for Nobody {
     }
 
     async fn churn(&self, _: Tree, _: tree::ChurnQuery) -> Result<Vec<tree::ChurnedFile>, Error> {
+        Nobody::refuse()
+    }
+
+    async fn list_issues(&self, _: &[String], _: forge::IssueQuery) -> Result<forge::IssuePage, Error> {
+        Nobody::refuse()
+    }
+
+    async fn get_issue(&self, _: &str, _: u32) -> Result<forge::Issue, Error> {
+        Nobody::refuse()
+    }
+
+    async fn list_comments(&self, _: &[String], _: forge::CommentQuery) -> Result<forge::CommentPage, Error> {
+        Nobody::refuse()
+    }
+
+    async fn list_pull_requests(&self, _: forge::PullRequestQuery) -> Result<forge::PullRequestPage, Error> {
+        Nobody::refuse()
+    }
+
+    async fn get_pull_request(&self, _: &str, _: u32) -> Result<forge::PullRequest, Error> {
+        Nobody::refuse()
+    }
+
+    async fn list_labels(&self, _: &str) -> Result<Vec<forge::Label>, Error> {
+        Nobody::refuse()
+    }
+
+    async fn list_checks(&self, _: &str, _: &str) -> Result<Vec<forge::Check>, Error> {
         Nobody::refuse()
     }
 }

@@ -7,7 +7,7 @@
 use crate::host::Tree;
 use crate::wit::common::Error;
 use crate::wit::http::Request;
-use crate::wit::manifest::{Attachment, HttpWant, Want};
+use crate::wit::manifest::{Attachment, ForgeWant, HttpWant, Want};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,6 +21,15 @@ pub struct Grants {
     /// It may read the directories that its own settings name (`dir:SETTING`), as far as it wants them.
     pub directories: bool,
     pub http: Vec<HttpGrant>,
+    /// It may ask the forge about its repositories. None: it may not.
+    pub forge: Option<ForgeGrant>,
+}
+
+/// What an entry may do on the forge, beside reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForgeGrant {
+    /// What it may have written by the edits that it returns: `comment`, `label`, `reaction`.
+    pub writes: BTreeSet<String>,
 }
 
 /// A place that an entry may send requests to.
@@ -47,7 +56,12 @@ impl Grants {
             _ => None,
         });
         let directories = wants.iter().any(|it| matches!(it, Want::Directory(_)));
-        Grants { repositories, directories, http: http.collect() }
+        let forge = wants.iter().filter_map(|want| match want {
+            Want::Forge(want) => Some(ForgeGrant { writes: want.writes.iter().cloned().collect() }),
+            _ => None,
+        });
+        let forge = forge.reduce(|one, other| ForgeGrant { writes: &one.writes | &other.writes });
+        Grants { repositories, directories, http: http.collect(), forge }
     }
 }
 
@@ -88,6 +102,9 @@ pub(crate) struct Rights {
     wants_http: bool,
     /// Credentials that are a whole URL.
     whole_urls: BTreeSet<String>,
+    wants_forge: bool,
+    /// What it may write, where it may ask the forge at all.
+    forge: Option<BTreeSet<String>>,
 }
 
 impl Rights {
@@ -107,6 +124,7 @@ impl Rights {
                     }
                 }
                 Want::Http(want) => rights.add_http(want, grants),
+                Want::Forge(want) => rights.add_forge(want, grants),
                 _ => (),
             }
         }
@@ -132,12 +150,49 @@ impl Rights {
         if !self.wants_repositories {
             return Err(self.denied("may not read repositories: its `describe` does not want `repository`".into()));
         }
-        if self.repositories.iter().any(|it| it == name) {
+        if self.has(name) {
             return Ok(Tree::Repository(name.into()));
         }
         Err(self.denied(format!(
             "may not read repository `{name}`: it is none of those that its section in the configuration gives it"
         )))
+    }
+
+    /// What a plugin's word for a repository of the forge stands for, if it may ask about it; none: all that it has.
+    pub(crate) fn forge(&self, asked: Option<&str>) -> Result<Vec<String>, Error> {
+        if self.forge.is_none() {
+            let why = match self.wants_forge {
+                true => "a shipped plugin may where the configuration uses it; one from the plugin folder may not",
+                false => "its `describe` does not want `forge`",
+            };
+            return Err(self.denied(format!("may not ask the forge: {why}")));
+        }
+        match asked {
+            None => Ok(self.repositories.clone()),
+            Some(id) if self.has(id) => Ok(vec![id.into()]),
+            Some(id) => Err(self.denied(format!(
+                "may not ask the forge about repository `{}`: it is none of those that its section in the \
+                 configuration gives it",
+                id.escape_debug()
+            ))),
+        }
+    }
+
+    /// Whether the repository is one of the entry's.
+    pub(crate) fn has(&self, repository: &str) -> bool {
+        self.repositories.iter().any(|it| it == repository)
+    }
+
+    /// Whether it may have that written on the forge; else what would change that.
+    pub(crate) fn writes(&self, write: &str) -> Result<(), &'static str> {
+        match &self.forge {
+            Some(writes) if writes.contains(write) => Ok(()),
+            _ if self.wants_forge => {
+                Err("its `describe` has to want `forge` with this write, and the operator has to \
+                                          grant it: a plugin from the plugin folder may write nothing")
+            }
+            _ => Err("its `describe` has to want `forge` with this write"),
+        }
     }
 
     /// The rights under which a request falls.
@@ -194,6 +249,14 @@ impl Rights {
             self.whole_urls.insert(credential.name.clone());
         }
         self.http.extend(grants.http.iter().filter_map(|grant| both(want, grant)));
+    }
+
+    fn add_forge(&mut self, want: &ForgeWant, grants: &Grants) {
+        self.wants_forge = true;
+        if let Some(grant) = &grants.forge {
+            let both = want.writes.iter().filter(|it| grant.writes.contains(*it)).cloned();
+            self.forge.get_or_insert_default().extend(both);
+        }
     }
 
     fn denied(&self, what: String) -> Error {

@@ -1,13 +1,17 @@
 //! What this room needs of the daemon: the other ends of a plugin's host calls.
 //!
-//! Rights are decided before anything here is called: a [`Tree`] or an [`HttpCall`] that arrives has been wanted by
-//! the plugin and granted by the operator. The daemon's wiring still applies its own rules on top (addresses,
-//! credentials, what is below a tree's root).
+//! Rights are decided before anything here is called: a [`Tree`], an [`HttpCall`] or a repository of the forge that
+//! arrives has been wanted by the plugin and granted by the operator. The daemon's wiring still applies its own rules
+//! on top (addresses, credentials, what is below a tree's root).
 
 use crate::{HttpGrant, wit};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use wit::common::{Content, Error};
+use wit::forge::{
+    Check, CommentPage, CommentQuery, Issue, IssuePage, IssueQuery, Label, PullRequest, PullRequestPage,
+    PullRequestQuery,
+};
 use wit::repository::{
     BlameRange, ChurnQuery, ChurnedFile, CommitPage, CommitQuery, FilePage, FileQuery, Info, SearchPage, SearchQuery,
 };
@@ -70,4 +74,21 @@ pub trait Host: Send + Sync + 'static {
     ) -> Result<Vec<BlameRange>, Error>;
 
     async fn churn(&self, tree: Tree, query: ChurnQuery) -> Result<Vec<ChurnedFile>, Error>;
+
+    /// Issues of these repositories, which are one or more of the entry's; the query's own word for them is settled.
+    async fn list_issues(&self, repositories: &[String], query: IssueQuery) -> Result<IssuePage, Error>;
+
+    async fn get_issue(&self, repository: &str, number: u32) -> Result<Issue, Error>;
+
+    /// As with issues. A query that names a number comes with exactly one repository.
+    async fn list_comments(&self, repositories: &[String], query: CommentQuery) -> Result<CommentPage, Error>;
+
+    async fn list_pull_requests(&self, query: PullRequestQuery) -> Result<PullRequestPage, Error>;
+
+    async fn get_pull_request(&self, repository: &str, number: u32) -> Result<PullRequest, Error>;
+
+    async fn list_labels(&self, repository: &str) -> Result<Vec<Label>, Error>;
+
+    /// `commit` is an id or a branch.
+    async fn list_checks(&self, repository: &str, commit: &str) -> Result<Vec<Check>, Error>;
 }

@@ -4,14 +4,17 @@
 
 mod agent;
 mod calls;
+mod edits;
 mod files;
 mod folder;
+mod forge;
 mod imports;
 mod rights;
 
 use crate::cache::{Cache, sha256};
 use crate::engine::Engine;
 use crate::wit::common::{Content, Error as Refusal};
+use crate::wit::forge as issues;
 use crate::wit::prioritizer::{Batch, Candidate};
 use crate::wit::repository::{
     BlameRange, ChurnQuery, ChurnedFile, CommitPage, CommitQuery, FilePage, FileQuery, Info as RepositoryInfo,
@@ -83,6 +86,8 @@ struct Daemon {
     requests: Mutex<Vec<HttpCall>>,
     /// Requests are never answered.
     deaf: AtomicBool,
+    /// What the forge was asked.
+    asked: Mutex<Vec<String>>,
 }
 
 impl Daemon {
@@ -93,11 +98,16 @@ impl Daemon {
             kv: Mutex::default(),
             requests: Mutex::default(),
             deaf: AtomicBool::default(),
+            asked: Mutex::default(),
         })
     }
 
     fn pass(&self, ms: u64) {
         self.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    fn ask(&self, question: String) {
+        self.asked.lock().unwrap().push(question);
     }
 
     fn logged(&self) -> Vec<String> {
@@ -173,6 +183,41 @@ impl Host for Daemon {
     }
 
     async fn churn(&self, _: Tree, _: ChurnQuery) -> Result<Vec<ChurnedFile>, Refusal> {
+        Ok(vec![])
+    }
+
+    async fn list_issues(&self, ids: &[String], query: issues::IssueQuery) -> Result<issues::IssuePage, Refusal> {
+        let issues::IssueQuery { state, labels, limit, .. } = query;
+        self.ask(format!("issues {ids:?} {state} {labels:?} {limit}"));
+        Ok(issues::IssuePage { issues: vec![forge::issue(&ids[0])], next: None, extra: vec![] })
+    }
+
+    async fn get_issue(&self, repository: &str, number: u32) -> Result<issues::Issue, Refusal> {
+        self.ask(format!("issue {repository}#{number}"));
+        Ok(forge::issue(repository))
+    }
+
+    async fn list_comments(&self, ids: &[String], query: issues::CommentQuery) -> Result<issues::CommentPage, Refusal> {
+        self.ask(format!("comments {ids:?} {:?} {}", query.number, query.limit));
+        Ok(issues::CommentPage { comments: vec![], next: Some("more".into()), extra: vec![] })
+    }
+
+    async fn list_pull_requests(&self, query: issues::PullRequestQuery) -> Result<issues::PullRequestPage, Refusal> {
+        self.ask(format!("pull requests {} {} {:?} {}", query.repository, query.state, query.head, query.limit));
+        Ok(issues::PullRequestPage { pull_requests: vec![], next: None, extra: vec![] })
+    }
+
+    async fn get_pull_request(&self, repository: &str, number: u32) -> Result<issues::PullRequest, Refusal> {
+        Err(Refusal::NotFound(format!("no pull request {repository}#{number}")))
+    }
+
+    async fn list_labels(&self, repository: &str) -> Result<Vec<issues::Label>, Refusal> {
+        self.ask(format!("labels {repository}"));
+        Ok(vec![])
+    }
+
+    async fn list_checks(&self, repository: &str, commit: &str) -> Result<Vec<issues::Check>, Refusal> {
+        self.ask(format!("checks {repository} {commit}"));
         Ok(vec![])
     }
 }

@@ -63,6 +63,13 @@ pub mod http {
     pub use crate::bindings::agentd::host::http::{Request, Response};
 }
 
+pub mod forge {
+    pub use crate::bindings::agentd::host::forge::{
+        AppliedLabel, Check, CommentPage, CommentQuery, Issue, IssueOrder, IssuePage, IssueQuery, Label, PullRequest,
+        PullRequestPage, PullRequestQuery,
+    };
+}
+
 pub mod repository {
     pub use crate::bindings::agentd::host::repository::{
         BlameRange, ChurnQuery, ChurnedFile, Commit, CommitPage, CommitQuery, File, FilePage, FileQuery, Hit, Info,

@@ -8,7 +8,7 @@
 mod agent;
 mod probe;
 
-use agentd_sdk::manifest::{Attachment, Credential, DirectoryWant, HttpWant, RepositoryWant};
+use agentd_sdk::manifest::{Attachment, Credential, DirectoryWant, ForgeWant, HttpWant, RepositoryWant};
 use agentd_sdk::notifier::{Message, Notifier};
 use agentd_sdk::prioritizer::{Batch, Prioritizer, Score};
 use agentd_sdk::prompt_template::{Part, Prompt, PromptTemplate, Request};
@@ -72,6 +72,10 @@ fn wants(settings: Settings) -> Vec<Want> {
     }
     if settings.path.is_some() {
         wants.push(Want::Directory(DirectoryWant { setting: "path".into(), ..DirectoryWant::default() }));
+    }
+    if settings.does.starts_with("forge") {
+        let writes = vec!["comment".into(), "label".into()];
+        wants.push(Want::Forge(ForgeWant { writes, ..ForgeWant::default() }));
     }
     if settings.does.starts_with("http") {
         let whole = settings.url.is_empty();
@@ -167,6 +171,8 @@ fn act(settings: &Settings) -> Result<String, Error> {
         "kv-limits" => return Ok(probe::kv_limits()),
         "kv-pages" => return probe::kv_pages(),
         "trees" => return Ok(probe::trees()),
+        "forge" => return probe::forge(),
+        "forge-nonsense" => return Ok(probe::forge_nonsense()),
         "metrics" => probe::count(),
         "log-fields" => probe::log_fields(),
         "other" => return Err(Error::Other("nothing works".into())),

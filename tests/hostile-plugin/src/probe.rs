@@ -101,6 +101,74 @@ pub(crate) fn trees() -> String {
     .join(", ")
 }
 
+/// Asks the forge each question once, about its own repository and about all.
+pub(crate) fn forge() -> Result<String, Error> {
+    let ours = || "acme/shop".to_owned();
+    let some = forge::list_issues(&forge::IssueQuery {
+        repository: Some(ours()),
+        state: "open".into(),
+        labels: vec!["agentd".into()],
+        limit: 1_000,
+        ..forge::IssueQuery::default()
+    })?;
+    forge::list_issues(&forge::IssueQuery { state: "all".into(), ..forge::IssueQuery::default() })?;
+    let one = forge::get_issue("acme/shop", 7)?;
+    let comments = forge::CommentQuery { repository: Some(ours()), number: Some(7), ..forge::CommentQuery::default() };
+    let page = forge::list_comments(&comments)?;
+    forge::list_comments(&forge::CommentQuery::default())?;
+    let head = Some("agentd/t-1".into());
+    let query = forge::PullRequestQuery {
+        repository: ours(),
+        state: "open".into(),
+        head,
+        ..forge::PullRequestQuery::default()
+    };
+    forge::list_pull_requests(&query)?;
+    let missing = word(forge::get_pull_request("acme/shop", 7));
+    forge::list_labels("acme/shop")?;
+    forge::list_checks("acme/shop", "main")?;
+    let by = one.labels.first().and_then(|it| it.by.as_ref()).map(|it| it.login.clone()).unwrap_or_default();
+    Ok(format!(
+        "{} issue, {} with {} by {by}, then {:?}, {missing}",
+        some.issues.len(),
+        one.title,
+        one.labels[0].name,
+        page.next
+    ))
+}
+
+/// Asks for what it may not see, and for what makes no sense.
+pub(crate) fn forge_nonsense() -> String {
+    let issues = |query: forge::IssueQuery| word(forge::list_issues(&query));
+    let open = || forge::IssueQuery { state: "open".into(), ..forge::IssueQuery::default() };
+    let pulls = forge::PullRequestQuery { repository: "acme/other".into(), ..forge::PullRequestQuery::default() };
+    let strange = forge::PullRequestQuery {
+        repository: "acme/shop".into(),
+        state: "open".into(),
+        head: Some("a b".into()),
+        ..forge::PullRequestQuery::default()
+    };
+    [
+        issues(forge::IssueQuery { repository: Some("acme/other".into()), ..open() }),
+        issues(forge::IssueQuery { repository: Some("acme/shop/../other".into()), ..open() }),
+        issues(forge::IssueQuery::default()),
+        issues(forge::IssueQuery { labels: vec!["a".into(); 21], ..open() }),
+        issues(forge::IssueQuery { labels: vec!["a\nb".into()], ..open() }),
+        issues(forge::IssueQuery { extra: vec![("milestone".into(), "m".repeat(257))], ..open() }),
+        issues(forge::IssueQuery { cursor: Some("c".repeat(65 << 10)), ..open() }),
+        word(forge::get_issue("acme/other", 1)),
+        word(forge::list_comments(&forge::CommentQuery { number: Some(1), ..forge::CommentQuery::default() })),
+        word(forge::list_pull_requests(&pulls)),
+        word(forge::list_pull_requests(&strange)),
+        word(forge::get_pull_request("acme/other", 1)),
+        word(forge::list_labels("acme/other")),
+        word(forge::list_checks("acme/other", "main")),
+        word(forge::list_checks("acme/shop", "../../other")),
+        word(forge::list_checks("acme/shop", "")),
+    ]
+    .join(" ")
+}
+
 pub(crate) fn request(settings: &Settings) -> Result<String, Error> {
     let headers = match settings.does.as_str() {
         "http-host-header" => vec![("Host".into(), "example.org".into())],

@@ -17,7 +17,7 @@ async fn without_grants_every_import_answers_without_a_trap() {
     let entry = house.plugins.entry("e", "hostile", json!({ "does": "imports" }), Grants::default()).await.unwrap();
     assert_eq!(
         rank(&entry).await.unwrap(),
-        "name e, settings 3, now 1790000000000, kv fine, http invalid, forge unsupported, mail unsupported, \
+        "name e, settings 3, now 1790000000000, kv fine, http invalid, forge denied, mail unsupported, \
          repositories 0, files denied"
     );
 }

@@ -139,7 +139,7 @@ fn trees_are_the_granted_repositories_and_the_wanted_directories() {
         |setting: &str| Want::Directory(DirectoryWant { setting: setting.into(), why: String::new(), extra: vec![] });
     let repository = Want::Repository(RepositoryWant { why: String::new(), extra: vec![] });
     let wants = [directory("path"), directory("number"), repository];
-    let grants = Grants { repositories: vec!["acme/shop".into()], directories: true, http: vec![] };
+    let grants = Grants { repositories: vec!["acme/shop".into()], directories: true, ..Grants::default() };
     let rights = Rights::new("p", "e", &wants, &grants, &settings);
     assert_eq!(rights.tree("acme/shop"), Ok(Tree::Repository("acme/shop".into())));
     assert_eq!(rights.tree("dir:path"), Ok(Tree::Directory("/srv/notes".into())));
