@@ -14,23 +14,15 @@ pub(crate) fn judge(url: &str, response: &Response, now: impl Fn() -> u64) -> Re
     match status {
         200..=299 => Ok(()),
         300..=399 => {
-            let to = header(response, "location").unwrap_or("elsewhere");
+            let to = response.header("location").unwrap_or("elsewhere");
             Err(Error::Invalid(format!("{place} answered {status} and points to {}: correct `url`", origin(to))))
         }
-        429 => {
-            let wait = header(response, "retry-after").and_then(|it| it.trim().parse::<u64>().ok());
-            let retry_at = wait.map(|seconds| now().saturating_add(seconds.saturating_mul(1_000)));
-            Err(Error::RateLimited(RateLimit { retry_at, message: said, extra: vec![] }))
-        }
+        429 => Err(Error::RateLimited(RateLimit { retry_at: response.retry_at(now), message: said, extra: vec![] })),
         // Too slow or too early: nothing is wrong with the request.
         408 | 425 => Err(Error::Unavailable(said)),
         400..=499 => Err(Error::Invalid(format!("{said}: look at `url` and `credential`, and at what it expects"))),
         _ => Err(Error::Unavailable(said)),
     }
-}
-
-fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    response.headers.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str())
 }
 
 /// Scheme and host: a path or query may hold what should not stand in a log.
