@@ -89,6 +89,7 @@ async fn store(rt: &Runtime, analyzer: &Analyzer, found: Found) -> Result<(), St
         kv,
         mode: analyzer.mode,
         branch_prefix: rt.branch_prefix(),
+        shared: rt.shared(),
     };
     let taken = rt.store.intake(intake, rt.clock.now()).await.map_err(|e| e.to_string())?;
     intake::cancel_runs(rt, &taken);

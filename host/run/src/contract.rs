@@ -2,7 +2,7 @@
 
 use agentd_plugin::wit;
 use agentd_store::{Change, Store, TaskRow};
-use agentd_task::{Draft, Status};
+use agentd_task::{Draft, Millis, Status, Thread};
 use sha2::{Digest, Sha256};
 
 /// The first 12 hex digits of a text's SHA-256: enough to tell names apart.
@@ -24,7 +24,11 @@ pub(crate) fn task(row: &TaskRow, change: Option<&Change>) -> wit::work::Task {
         title: row.title.clone(),
         url: row.url.clone(),
         repository: row.repository.clone(),
-        thread: None,
+        thread: row.thread.as_ref().map(|it| wit::work::Thread {
+            repository: it.repository.clone(),
+            number: it.number,
+            extra: vec![],
+        }),
         requester: row.requested_by.as_deref().map(person),
         labels: row.labels.clone(),
         priority: row.priority,
@@ -58,7 +62,8 @@ pub(crate) async fn task_now(store: &Store, row: &TaskRow) -> Result<wit::work::
         Status::Queued { .. } | Status::Waiting { .. } if row.task.run == 0 => None,
         _ => store.reader().change(row.task.id).await?,
     };
-    Ok(task(row, change.as_ref()))
+    let spent = store.reader().spent(row.task.id, row.task.run, Millis::MAX).await?;
+    Ok(wit::work::Task { spent_microusd: spent.task, ..task(row, change.as_ref()) })
 }
 
 /// A plugin's draft as the store takes it; `repository` is where it goes if it names none.
@@ -68,12 +73,13 @@ pub(crate) fn draft(it: wit::work::Draft, repository: Option<&str>) -> Result<Dr
     };
     let agent = it.extra.into_iter().find(|(name, _)| name == "agent").map(|(_, value)| value);
     let draft = Draft {
-        title: one_line(&it.title, Draft::TITLE_CHARS_MAX),
-        body: cut(&it.body, Draft::BODY_BYTES_MAX).to_owned(),
+        title: title(&it.title),
+        body: body(&it.body).to_owned(),
         key: it.key,
         url: it.url,
         subject: it.subject,
         repository,
+        thread: it.thread.map(|it| Thread { repository: it.repository, number: it.number }),
         base: it.base,
         labels: it.labels,
         priority: it.priority.map(|it| if (1..=4).contains(&it) { it } else { 3 }),
@@ -87,6 +93,16 @@ pub(crate) fn draft(it: wit::work::Draft, repository: Option<&str>) -> Result<Dr
         Ok(()) => Ok(draft),
         Err(what) => Err(format!("the draft `{}` cannot be taken: {what}", one_line(&draft.key, 60))),
     }
+}
+
+/// As much of a title as a draft has.
+pub(crate) fn title(text: &str) -> String {
+    one_line(text, Draft::TITLE_CHARS_MAX)
+}
+
+/// As much of a text as a draft has.
+pub(crate) fn body(text: &str) -> &str {
+    cut(text, Draft::BODY_BYTES_MAX)
 }
 
 /// The first line of a text, without control characters, cut after so many characters.

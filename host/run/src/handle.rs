@@ -63,6 +63,7 @@ impl Handle {
             kv: vec![],
             mode,
             branch_prefix: self.rt.branch_prefix(),
+            shared: self.rt.shared(),
         };
         let taken = self.rt.store.intake(intake, self.rt.clock.now()).await?;
         match taken.new.first().or(taken.reopened.first()).or(taken.joined.first()) {
@@ -141,7 +142,7 @@ impl Handle {
         let Some(number) = change.number else { return Err(Refusal::NotNow(format!("{id} has no change yet"))) };
         let merged = repository.forge.merge(number, &change.commit, &self.rt.author).await;
         let merged = merged.map_err(|e| Refusal::Failed(e.to_string()))?;
-        review::follow(&self.rt, id, &change, merged.state).await?;
+        review::follow(&self.rt, id, &change, merged.state, &merged.commit).await?;
         Ok(format!("change {number} of {id} is merged into {}", change.base))
     }
 
@@ -169,7 +170,7 @@ impl Handle {
         if row.task.status == Status::InReview {
             let (change, _) = self.change_in_review(&row).await?;
             self.close_change(&row, &change).await?;
-            review::follow(&self.rt, id, &change, agentd_forge::State::Closed).await?;
+            review::follow(&self.rt, id, &change, agentd_forge::State::Closed, &change.commit).await?;
         } else {
             self.apply(id, Event::Closed, by_person("A person rejected it")).await?;
         }

@@ -4,7 +4,7 @@
 //! taken is skipped and told once; a source that fails is asked again after growing pauses, and tasks that are known
 //! go on meanwhile. Starts nothing.
 
-use crate::{contract, options::Source, service::Runtime};
+use crate::{contract, options::Source, rights, service::Runtime};
 use agentd_plugin::{Answer, wit::task_source as wit};
 use agentd_store::{Intake, NewEvent, Taken};
 use agentd_task::{Draft, Severity};
@@ -40,7 +40,8 @@ pub(crate) async fn poll_source(rt: Arc<Runtime>, source: Arc<Source>, stop: Can
     }
 }
 
-async fn poll(rt: &Runtime, source: &Source, told: &mut HashSet<String>) -> Result<(), String> {
+/// Asks a source once, or as often as it says that there is more, and stores what it says.
+pub(crate) async fn poll(rt: &Runtime, source: &Source, told: &mut HashSet<String>) -> Result<(), String> {
     for _ in 0..MORE_MAX {
         let cursor = rt.store.reader().cursor(source.name.clone()).await.map_err(|e| e.to_string())?;
         let answer = source.entry.poll(wit::PollRequest { cursor, extra: vec![] }).await.map_err(|e| e.to_string())?;
@@ -66,7 +67,7 @@ async fn store(
             wit::Item::Withdrawn(it) => withdrawn.push((it.key, it.reason)),
             wit::Item::Work(it) => {
                 keys.push(it.key.clone());
-                match contract::draft(it, source.repository.as_deref()).and_then(|it| known(rt, it)) {
+                match taken(rt, source, it).await {
                     Ok(draft) => drafts.push(draft),
                     Err(why) => tell(rt, &source.name, &why, told).await,
                 }
@@ -84,11 +85,18 @@ async fn store(
         kv,
         mode: source.mode,
         branch_prefix: rt.branch_prefix(),
+        shared: rt.shared(),
     };
     let taken = rt.store.intake(intake, rt.clock.now()).await.map_err(|e| e.to_string())?;
     note(&source.name, &taken);
     cancel_runs(rt, &taken);
     Ok(())
+}
+
+/// The draft as it is taken over: known, and asked for by somebody who may.
+async fn taken(rt: &Runtime, source: &Source, found: agentd_plugin::wit::work::Draft) -> Result<Draft, String> {
+    let draft = known(rt, contract::draft(found, source.repository.as_deref())?)?;
+    rights::screen(rt, source, draft).await
 }
 
 /// Refuses a draft for a repository, or with an agent, that nobody configured.
@@ -98,6 +106,9 @@ pub(crate) fn known(rt: &Runtime, draft: Draft) -> Result<Draft, String> {
         return Err(format!(
             "{key} is for the repository `{id}`, which is not configured: add [repositories.\"{id}\"]"
         ));
+    }
+    if let Some(thread) = draft.thread.as_ref().filter(|it| it.repository != draft.repository) {
+        return Err(format!("{} is the issue {thread}, and for {}: that is not done yet", draft.key, draft.repository));
     }
     match &draft.agent {
         Some(agent) if !rt.agents.contains_key(agent) => {

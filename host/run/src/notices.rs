@@ -1,17 +1,21 @@
-//! Turns events of the log into what notifiers and sources are to be told: rows of the outbox.
+//! Turns events of the log into rows of the outbox: what notifiers and sources are to be told, and which threads are to
+//! be given back because their task is over.
 //!
 //! Each listener has a cursor in the log; rows and cursor are stored in one transaction, so nobody is told of an event
 //! twice, or not at all, because the daemon died. Sends nothing.
 
-use crate::{contract, service::Runtime};
+use crate::{contract, edits, service::Runtime};
 use agentd_plugin::wit::{notifier, task_source};
-use agentd_store::{Error, NewEffect};
+use agentd_store::{Error, NewEffect, TaskRow};
 use agentd_task::{Recorded, Severity};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
+/// Effects that give back what was taken on a forge, and the reader of the log that decides them.
+pub(crate) const RELEASE: &str = "release";
+const CLAIMS: &str = "claims";
 const BATCH: u32 = 500;
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -52,14 +56,14 @@ async fn enqueue(rt: &Runtime) -> Result<(), Error> {
     for name in rt.reporters.keys() {
         follow_tasks(rt, name).await?;
     }
-    Ok(())
+    follow_ends(rt).await
 }
 
 /// A listener that is new is told what happens from now on, and not the past. Before anything happens.
 pub(crate) async fn begin(rt: &Runtime) -> Result<(), Error> {
     let notifiers = rt.notifiers.iter().map(|it| format!("notify:{}", it.name));
-    let sources = rt.reporters.keys().map(|it| format!("report:{it}"));
-    for consumer in notifiers.chain(sources) {
+    let sources = rt.reporters.keys().map(|it| consumer_of(it));
+    for consumer in notifiers.chain(sources).chain([CLAIMS.to_owned()]) {
         if rt.store.reader().consumer(&consumer).await?.is_none() {
             let newest = *rt.store.latest().borrow();
             rt.store.enqueue(consumer, newest, vec![], rt.clock.now()).await?;
@@ -68,9 +72,42 @@ pub(crate) async fn begin(rt: &Runtime) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells a source what becomes of its own tasks.
+/// The reader of the log that a source is.
+pub(crate) fn consumer_of(source: &str) -> String {
+    format!("report:{source}")
+}
+
+/// Gives back what was taken on the forge for tasks that are over.
+async fn follow_ends(rt: &Runtime) -> Result<(), Error> {
+    loop {
+        let Some(batch) = next_batch(rt, CLAIMS).await? else { return Ok(()) };
+        let mut rows = vec![];
+        for event in &batch.events {
+            let over = matches!(event.kind.as_str(), "task.done" | "task.failed" | "task.cancelled");
+            let Some(task) = event.task.filter(|_| over) else { continue };
+            let Some(TaskRow { thread: Some(thread), task, .. }) = rt.store.reader().task(task).await? else {
+                continue;
+            };
+            if task.run == 0 {
+                continue; // it was never taken
+            }
+            rows.push(NewEffect {
+                task: Some(task.id),
+                lane: edits::lane(&thread),
+                key: format!("{RELEASE}:{}", event.id),
+                kind: RELEASE.into(),
+                payload: serde_json::to_string(&thread).expect("plain data becomes JSON"),
+            });
+        }
+        if !batch.take(rt, CLAIMS, rows).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Tells a source what becomes of its own tasks. That a run starts it is told before, by the run.
 async fn follow_tasks(rt: &Runtime, name: &str) -> Result<(), Error> {
-    let consumer = format!("report:{name}");
+    let consumer = consumer_of(name);
     loop {
         let Some(batch) = next_batch(rt, &consumer).await? else { return Ok(()) };
         let mut wanted = vec![];
@@ -87,7 +124,7 @@ async fn follow_tasks(rt: &Runtime, name: &str) -> Result<(), Error> {
 }
 
 fn is_status(kind: &str) -> bool {
-    kind.starts_with("task.") && kind != "task.changed"
+    kind.starts_with("task.") && !matches!(kind, "task.changed" | "task.running" | "task.cancelling")
 }
 
 /// Tells a notifier of the events that it wants.
@@ -167,19 +204,40 @@ pub(crate) fn message(notice: &Notice, task: Option<agentd_plugin::wit::work::Ta
     }
 }
 
+/// The update that a source gets before a run of its task begins.
+pub(crate) async fn start_of(rt: &Runtime, row: &TaskRow) -> Result<task_source::Update, Error> {
+    let task = contract::task_now(&rt.store, row).await?;
+    let name = format!("{}/start/{}/{}.{}", rt.store.instance(), row.source, row.task.id, row.task.run);
+    Ok(task_source::Update {
+        id: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string(),
+        former_state: "queued".into(),
+        text: Some(format!("Run {} begins", row.task.run)),
+        reply_to: None,
+        marker: marker(rt, &task.id),
+        at: contract::timestamp(rt.clock.now()),
+        task,
+        extra: vec![],
+    })
+}
+
+/// By this line agentd knows its own words.
+fn marker(rt: &Runtime, task: &str) -> String {
+    let mark = hex::encode(&Sha256::digest(format!("{}/{task}", rt.store.instance()))[..8]);
+    format!("<!-- agentd {task} {mark} -->")
+}
+
 /// The update that a source gets.
 pub(crate) fn update(rt: &Runtime, notice: &Notice, task: agentd_plugin::wit::work::Task) -> task_source::Update {
     let event = &notice.event;
     let details: serde_json::Value = serde_json::from_str(&event.details).unwrap_or_default();
-    let mark = hex::encode(&Sha256::digest(format!("{}/{}", rt.store.instance(), task.id))[..8]);
     task_source::Update {
         id: notice.id.clone(),
         former_state: details["former"].as_str().unwrap_or_default().into(),
         text: details["answer"].as_str().map(str::to_owned).or(Some(event.text.clone())).filter(|it| !it.is_empty()),
         reply_to: None,
-        marker: format!("<!-- agentd {} {mark} -->", task.id),
+        marker: marker(rt, &task.id),
         at: contract::timestamp(event.at),
         task,
-        extra: vec![],
+        extra: details["mode"].as_str().map(|mode| ("mode".to_owned(), mode.to_owned())).into_iter().collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! What the operator configured, as this room needs it.
 
-use crate::{Author, Clock, Layout};
+use crate::{Allow, Author, Clock, Layout};
 use agentd_egress::secret::SecretScan;
 use agentd_executor::{Executor, Limits as SandboxLimits};
 use agentd_forge::Forge;
@@ -66,6 +66,8 @@ pub struct Source {
     pub interval: Duration,
     /// For drafts that name none.
     pub repository: Option<String>,
+    /// Who may start its work; none: the source vouches for it.
+    pub allow: Option<Allow>,
 }
 
 /// A use of an analyzer plugin.
@@ -148,8 +150,24 @@ pub struct Repository {
     pub protected: GlobSet,
     /// Added and removed lines together.
     pub max_lines: u64,
-    /// A person sees every change before it is pushed.
-    pub ask: bool,
+    pub push: Push,
+    /// Set on its changes.
+    pub labels: Vec<String>,
+    /// Asked to review its changes: logins, or `team:org/slug`.
+    pub reviewers: Vec<String>,
+    /// Its changes are opened as drafts.
+    pub draft: bool,
+    /// The template of its changes' texts; none: agentd's own.
+    pub template: Option<String>,
+}
+
+/// Whether a person sees a change before it is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Push {
+    Ask,
+    Branch,
+    /// Where its workflows would give a pushed branch what nobody has looked at should not have.
+    AsWorkflowsSay,
 }
 
 pub struct Sandboxes {

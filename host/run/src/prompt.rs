@@ -7,6 +7,7 @@ use crate::{
     contract, ranking,
     steps::{Run, Stop},
 };
+use agentd_forge::markdown;
 use agentd_plugin::{
     Answer, CallError,
     wit::{
@@ -58,11 +59,13 @@ pub(crate) async fn render(run: &Run, base: &str, agent: &str, from: From) -> Re
 
 async fn request(run: &Run, base: &str, from: From) -> Result<Request, Stop> {
     let row = &run.row;
+    // Somebody read the issue and asked for it; what hides in it nobody has read.
+    let seen = |text: &str| if row.thread.is_some() { markdown::seen(text) } else { text.to_owned() };
     let remarks = run.rt.store.reader().remarks(run.key.task).await?;
     let remarks = remarks.into_iter().enumerate().map(|(number, it)| work::Comment {
         id: format!("{}-{number}", run.key.task),
         author: work::Person { login: it.author, name: None, bot: false, extra: vec![] },
-        body: it.body,
+        body: seen(&it.body),
         url: None,
         thread: None,
         location: None,
@@ -78,8 +81,8 @@ async fn request(run: &Run, base: &str, from: From) -> Result<Request, Stop> {
     };
     Ok(Request {
         purpose: purpose.into(),
-        task: contract::task(row, None),
-        body: row.body.clone(),
+        task: work::Task { title: seen(&row.title), ..contract::task(row, None) },
+        body: seen(&row.body),
         comments,
         instructions: row.instructions.clone(),
         locations: vec![],

@@ -1,10 +1,13 @@
 //! The room as a whole: what its parts share, and the service that runs them.
 
+mod look;
+
 use crate::{
     Clock, Handle, Layout, Options, Repository, Sandboxes, Timeouts, analysis, dispatcher, intake, maintenance,
     notices,
     options::{Agent, Notifier, Toolbox},
     outbox, review,
+    rights::{Allow, Judged},
 };
 use agentd_egress::secret::SecretScan;
 use agentd_gateway::Gateway;
@@ -12,7 +15,7 @@ use agentd_plugin::Entry;
 use agentd_store::{RunKey, Store};
 use agentd_task::{Limits, TaskId};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -44,6 +47,9 @@ pub(crate) struct Runtime {
     pub(crate) notifiers: Vec<Notifier>,
     /// For reports: the entry of each source, by its name.
     pub(crate) reporters: BTreeMap<String, Entry>,
+    /// Who may start work of a source, by its name; not in here: the source vouches for it.
+    pub(crate) allowed: BTreeMap<String, Allow>,
+    pub(crate) judged: Judged,
     pub(crate) repositories: BTreeMap<String, Repository>,
     pub(crate) sandboxes: Sandboxes,
     pub(crate) gateway: Gateway,
@@ -61,6 +67,12 @@ pub(crate) struct Runtime {
 impl Runtime {
     pub(crate) fn branch_prefix(&self) -> String {
         "agentd/".into()
+    }
+
+    /// Repositories that other instances may work on too.
+    pub(crate) fn shared(&self) -> BTreeSet<String> {
+        let shared = self.repositories.values().filter(|it| it.forge.kind() != "local");
+        shared.map(|it| it.id.clone()).collect()
     }
 
     /// Stores what a plugin's call wrote. What its space has no room for is dropped, and told.
@@ -128,6 +140,7 @@ impl Service {
     #[must_use]
     pub fn new(options: Options) -> (Service, Handle) {
         let reporters = options.sources.iter().map(|it| (it.name.clone(), it.entry.clone())).collect();
+        let allowed = options.sources.iter().filter_map(|it| Some((it.name.clone(), it.allow.clone()?))).collect();
         let fetching = options.repositories.keys().map(|it| (it.clone(), tokio::sync::Mutex::default())).collect();
         let rt = Arc::new(Runtime {
             store: options.store,
@@ -141,6 +154,8 @@ impl Service {
             default_agent: options.default_agent,
             notifiers: options.notifiers,
             reporters,
+            allowed,
+            judged: Judged::default(),
             repositories: options.repositories,
             sandboxes: options.sandboxes,
             gateway: options.gateway,

@@ -9,6 +9,7 @@
 
 pub(crate) mod collect;
 pub(crate) mod execute;
+mod lock;
 mod network;
 pub(crate) mod prepare;
 mod publish;
@@ -19,7 +20,8 @@ mod verdict;
 pub(crate) mod verify;
 
 pub(crate) use network::{NETWORK, Networks, Phase};
-pub(crate) use publish::{Publication, effects, publication};
+use publish::Finished;
+pub(crate) use publish::{Left, Publication, cleaning, effects, lane, publication};
 pub(crate) use sandbox::{blocking, empty_dir, give_to_agent, io_failure, mirror_objects};
 pub(crate) use settle::after_a_fault;
 
@@ -47,6 +49,9 @@ pub(crate) enum Stop {
     /// A limit on use is reached, until then if that is known.
     #[error("{0}")]
     Limited(Failure, Option<Millis>),
+    /// It is no work for this run.
+    #[error("{0}")]
+    Withdrawn(String),
     #[error("cancelled")]
     Cancelled,
     #[error("the daemon stops")]
@@ -127,7 +132,10 @@ impl Run {
         let asked = prepare::Asked::of(self);
         let prepared = match self.prepared().await? {
             Some(it) => it,
-            None => self.step(Step::Prepare, &asked, || prepare::prepare(self, &asked)).await?,
+            None => {
+                lock::lock(self).await?;
+                self.step(Step::Prepare, &asked, || prepare::prepare(self, &asked)).await?
+            }
         };
         self.image.get_or_init(|| prepared.image.clone());
         let executed = self.step(Step::Execute, &prepared.hash(), || execute::execute(self, &prepared)).await?;
@@ -138,8 +146,17 @@ impl Run {
         let Some(collected) = collected else {
             return execute::without_change(executed, session);
         };
-        let verified = self.step(Step::Verify, &collected, || verify::verify(self, &collected)).await?;
-        let publication = Publication::new(&self.row, self.key, &prepared, &executed, &collected, &verified);
+        let verified = self.step(Step::Verify, &collected, || verify::verify(self, &prepared, &collected)).await?;
+        let publication = Publication::of(&Finished {
+            row: &self.row,
+            key: self.key,
+            repository: &self.repository,
+            instance: self.rt.store.instance(),
+            prepared: &prepared,
+            executed: &executed,
+            collected: &collected,
+            verified: &verified,
+        });
         Ok(Ended::Changed { publication: Box::new(publication), ask: verified.ask, session })
     }
 

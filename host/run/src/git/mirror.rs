@@ -2,7 +2,10 @@
 
 use super::{bare, failed};
 use crate::steps::io_failure;
-use agentd_forge::git::{Git, GitDir, Options, UPLOAD_PACK};
+use agentd_forge::{
+    Forge,
+    git::{Git, GitDir, Options},
+};
 use agentd_task::{Failure, Reason};
 use std::path::{Path, PathBuf};
 
@@ -37,14 +40,15 @@ impl Mirror {
     }
 
     /// Brings it up to date, or makes it.
-    pub(crate) async fn fetch(&self, origin: &str) -> Result<(), Failure> {
+    pub(crate) async fn fetch(&self, forge: &dyn Forge) -> Result<(), Failure> {
         if !self.dir.exists() {
             self.make().await?;
         }
-        let (heads, tags) = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*");
-        let fetch =
-            ["fetch", "--quiet", "--prune", "--no-auto-gc", "--no-write-fetch-head", UPLOAD_PACK, origin, heads, tags];
-        self.git().ok(&fetch).await.map(drop).map_err(|e| failed(&e, Reason::Fetch))
+        forge.fetch(&self.dir).await.map_err(|error| match error {
+            agentd_forge::Error::Git(error) => failed(&error, Reason::Fetch),
+            error if error.is_transient() => Failure::new(Reason::Fetch, error.to_string()),
+            error => Failure::new(Reason::Repository, error.to_string()),
+        })
     }
 
     /// Makes it under another name first: one that is there is whole.

@@ -187,6 +187,16 @@ impl Quarantine {
         self.whole("the change's history", &args).await
     }
 
+    /// The commits between, oldest first: id and subject.
+    pub(crate) async fn commits(&self, from: &str, to: &str) -> Result<Vec<(String, String)>, Failure> {
+        let range = format!("{from}..{to}");
+        let args = ["log", "--reverse", "--topo-order", "--format=%H %s", &range];
+        let output = self.whole("the change's commits", &args).await?;
+        let text = String::from_utf8_lossy(&output);
+        let commits = text.lines().filter_map(|line| line.split_once(' '));
+        Ok(commits.map(|(id, subject)| (id.to_owned(), subject.to_owned())).collect())
+    }
+
     /// Where the commit left the base.
     pub(crate) async fn fork(&self, base: &str, commit: &str) -> Result<String, Failure> {
         let output = self.whole("where the change began", &["merge-base", base, commit]).await?;

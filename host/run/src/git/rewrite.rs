@@ -1,10 +1,13 @@
 //! The agent's commits once more, by agentd's author: who wrote a commit is not for the agent to say.
 //!
-//! Works with plumbing on the host's repository alone. Trees and messages stay; times become one time, so that doing it
+//! Works with plumbing on the host's repository alone. Trees stay, and messages but for what a forge would obey in them; times become one time, so that doing it
 //! again after a crash gives the same commits.
 
 use super::Author;
-use agentd_forge::git::{Error, Git};
+use agentd_forge::{
+    git::{Error, Git},
+    markdown,
+};
 use agentd_task::{Failure, Reason};
 use std::collections::HashMap;
 
@@ -33,7 +36,9 @@ pub(super) async fn rewrite(git: &Git, start: &str, tip: &str, author: &Author) 
         let message = git.run(&["log", "-1", "--format=%B", &old]).await.map_err(failed)?.stdout;
         let message = String::from_utf8_lossy(&message);
         let message = crate::contract::cut(message.trim(), MESSAGE_MAX);
-        let message = if message.is_empty() { "Change" } else { message };
+        // On a forge a message calls people and closes issues, which is not for an agent to do.
+        let message = markdown::tame_commit(message);
+        let message = if message.trim().is_empty() { "Change" } else { &message };
         last = commit(git, &tree, &parents, message, author, &date).await.map_err(failed)?;
         new.insert(old, last.clone());
     }

@@ -1,7 +1,10 @@
 //! What a repository says of its image, and what is packed for it.
 
 use super::*;
-use agentd_forge::git::{Git, GitDir, Options};
+use agentd_forge::{
+    LocalForge,
+    git::{Git, GitDir, Options},
+};
 use agentd_task::Reason;
 use std::fs;
 use tempfile::TempDir;
@@ -58,7 +61,8 @@ impl Place {
         git.ok(&["add", "--all", "."]).await.unwrap();
         git.ok(&["commit", "--quiet", "-m", "all"]).await.unwrap();
         let mirror = Mirror::new(dir.path().join("mirror"));
-        mirror.fetch(&work.to_string_lossy()).await.unwrap();
+        let forge = LocalForge::open(&work, agentd_forge::Options::default()).await.unwrap();
+        mirror.fetch(&forge).await.unwrap();
         let commit = mirror.branch("main").await.unwrap();
         // What nobody committed is not there.
         fs::write(work.join("untracked"), "x").unwrap();

@@ -7,7 +7,10 @@ mod searching;
 
 use super::*;
 use crate::git::Mirror;
-use agentd_forge::git::{Git, GitDir, Options};
+use agentd_forge::{
+    LocalForge,
+    git::{Git, GitDir, Options},
+};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
@@ -68,7 +71,8 @@ impl Shop {
 
     pub(super) async fn fetch(&self) {
         let mirror = Mirror::new(self.reading.inner.layout.mirror(ID));
-        mirror.fetch(self.work().to_str().unwrap()).await.unwrap();
+        let forge = LocalForge::open(&self.work(), agentd_forge::Options::default()).await.unwrap();
+        mirror.fetch(&forge).await.unwrap();
     }
 
     fn tree(&self) -> Tree {

@@ -189,7 +189,7 @@ pub(crate) async fn fetch(rt: &Runtime, repository: &Repository) -> Result<Mirro
         Some(lock) => Some(lock.lock().await),
         None => None,
     };
-    mirror.fetch(&repository.forge.origin().await).await?;
+    mirror.fetch(&*repository.forge).await?;
     Ok(mirror)
 }
 

@@ -4,10 +4,11 @@
 
 use super::{collect::Collected, execute::Executed, prepare::Prepared, verify::Verified};
 use crate::service::Runtime;
-use agentd_store::{Error, NewEffect, RunKey, TaskRow};
-use agentd_task::{RunNumber, Step, TaskId};
+use crate::{Repository, pull_request};
+use agentd_forge::markdown;
+use agentd_store::{Change, Error, NewEffect, RunKey, TaskRow};
+use agentd_task::{Millis, RunNumber, Step, TaskId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::fmt::Write;
 
 /// A verified change, ready to be pushed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,15 +28,21 @@ pub(crate) struct Publication {
     pub(crate) answer: String,
 }
 
+/// A run whose change passed every check, and what its steps gave.
+pub(super) struct Finished<'a> {
+    pub(super) row: &'a TaskRow,
+    pub(super) key: RunKey,
+    pub(super) repository: &'a Repository,
+    pub(super) instance: &'a str,
+    pub(super) prepared: &'a Prepared,
+    pub(super) executed: &'a Executed,
+    pub(super) collected: &'a Collected,
+    pub(super) verified: &'a Verified,
+}
+
 impl Publication {
-    pub(super) fn new(
-        row: &TaskRow,
-        key: RunKey,
-        prepared: &Prepared,
-        executed: &Executed,
-        collected: &Collected,
-        verified: &Verified,
-    ) -> Publication {
+    pub(super) fn of(run: &Finished<'_>) -> Publication {
+        let Finished { row, key, prepared, .. } = run;
         Publication {
             task: key.task,
             run: key.run,
@@ -43,11 +50,11 @@ impl Publication {
             branch: row.branch.clone(),
             base: prepared.base.clone(),
             base_commit: prepared.base_commit.clone(),
-            commit: collected.commit.clone(),
+            commit: run.collected.commit.clone(),
             expected: Some(prepared.start.clone()).filter(|it| *it != prepared.base_commit && !prepared.kept),
-            title: row.title.clone(),
-            body: body(row, key, collected, verified),
-            answer: executed.answer.clone(),
+            title: markdown::tame_line(&row.title),
+            body: pull_request::body(run.repository.template.as_deref(), &facts(run)),
+            answer: run.executed.answer.clone(),
         }
     }
 
@@ -72,7 +79,17 @@ pub(crate) async fn publication(rt: &Runtime, row: &TaskRow, key: RunKey) -> Res
     else {
         return Ok(None);
     };
-    Ok(Some(Publication::new(row, key, &prepared, &executed, &collected, &verified)))
+    let Some(repository) = rt.repositories.get(&row.repository) else { return Ok(None) };
+    Ok(Some(Publication::of(&Finished {
+        row,
+        key,
+        repository,
+        instance: rt.store.instance(),
+        prepared: &prepared,
+        executed: &executed,
+        collected: &collected,
+        verified: &verified,
+    })))
 }
 
 fn parse<T: DeserializeOwned>(output: Option<&str>) -> Option<T> {
@@ -84,7 +101,7 @@ pub(crate) fn effects(publication: &Publication) -> Vec<NewEffect> {
     let payload = serde_json::to_string(publication).expect("plain data becomes JSON");
     let effect = |kind: &str| NewEffect {
         task: Some(publication.task),
-        lane: format!("change:{}", publication.task),
+        lane: lane(publication.task),
         key: publication.effect_key(kind),
         kind: kind.into(),
         payload: payload.clone(),
@@ -92,18 +109,52 @@ pub(crate) fn effects(publication: &Publication) -> Vec<NewEffect> {
     vec![effect("push"), effect("change")]
 }
 
-fn body(row: &TaskRow, key: RunKey, collected: &Collected, verified: &Verified) -> String {
-    let mut body = format!("Task {}, run {}.\n", key.task, key.run);
-    if let Some(url) = &row.url {
-        writeln!(body, "For {url}").ok();
+/// A row that takes away what a change left on the forge, once it is merged or closed: the branch, if it is at `commit`.
+pub(crate) fn cleaning(task: TaskId, change: &Change, commit: &str, now: Millis) -> NewEffect {
+    let left = Left { repository: change.repository.clone(), branch: change.branch.clone(), commit: commit.into() };
+    NewEffect {
+        task: Some(task),
+        lane: lane(task),
+        key: format!("clean:{task}:{now}"),
+        kind: "clean".into(),
+        payload: serde_json::to_string(&left).expect("plain data becomes JSON"),
     }
-    let stat = collected.stat;
-    writeln!(body, "\n{} files, +{} -{}.", stat.files, stat.added, stat.removed).ok();
-    if !verified.gates.is_empty() {
-        body.push_str("\nChecked by agentd in a fresh sandbox, on this commit:\n");
-        for gate in &verified.gates {
-            writeln!(body, "- `{}` passed in {} ms", gate.command, gate.took_ms).ok();
-        }
+}
+
+/// A branch that is of no more use.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Left {
+    pub(crate) repository: String,
+    pub(crate) branch: String,
+    pub(crate) commit: String,
+}
+
+/// What becomes of a task's change goes in order.
+pub(crate) fn lane(task: TaskId) -> String {
+    format!("change:{task}")
+}
+
+/// What the text of its change is made from.
+fn facts(run: &Finished<'_>) -> pull_request::Facts {
+    let Finished { row, key, prepared, executed, collected, verified, .. } = run;
+    pull_request::Facts {
+        task: key.task.to_string(),
+        run: key.run,
+        instance: run.instance.into(),
+        issue: row.thread.clone(),
+        repository: row.repository.clone(),
+        url: row.url.clone(),
+        title: row.title.clone(),
+        summary: executed.answer.clone(),
+        gates: verified.gates.iter().map(|it| (it.command.clone(), it.took_ms)).collect(),
+        spent_microusd: verified.spent_microusd,
+        agent: prepared.agent.clone(),
+        session: executed.session.clone(),
+        requested_by: row.requested_by.clone(),
+        base: prepared.base.clone(),
+        base_commit: prepared.base_commit.clone(),
+        commit: collected.commit.clone(),
+        commits: verified.commits.clone(),
+        stat: collected.stat,
     }
-    body
 }

@@ -8,7 +8,7 @@ use crate::{
     service::{Runtime, StopMode},
 };
 use agentd_store::{Error as StoreError, RunKey, RunRow, SessionNote, With};
-use agentd_task::{Class, Event, Failure, Millis, Reason};
+use agentd_task::{Class, Event, Failure, Millis, Reason, Severity};
 use serde_json::json;
 use std::time::Duration;
 
@@ -54,6 +54,10 @@ pub(super) async fn settle(run: &Run, ended: Result<Ended, Stop>) {
         Err(Stop::Stuck(why)) => {
             let with = With { text: why, ..With::default() };
             store(&run.rt, run.key, Event::Stuck { run: number }, with).await
+        }
+        Err(Stop::Withdrawn(why)) => {
+            let with = With { text: why, severity: Some(Severity::Warning), ..With::default() };
+            store(&run.rt, run.key, Event::Withdrawn { run: number }, with).await
         }
         Err(Stop::Cancelled) => store(&run.rt, run.key, Event::Ended { run: number }, With::default()).await,
         Err(Stop::Halted(StopMode::Now)) => {

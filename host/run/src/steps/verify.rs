@@ -7,14 +7,17 @@ use super::{
     Outline, Run, Stop,
     collect::Collected,
     network::Phase,
+    prepare::Prepared,
     sandbox::{self, Short},
 };
 use crate::{
     contract,
     git::{Checkout, FileChange, Mirror, Quarantine},
+    options::Push,
+    workflows,
 };
 use agentd_egress::secret;
-use agentd_task::{Reason, Severity};
+use agentd_task::{Millis, Reason, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{
@@ -34,6 +37,12 @@ pub(crate) struct Verified {
     pub(crate) gates: Vec<Gate>,
     /// Why a person has to see it before it is pushed.
     pub(crate) ask: Option<String>,
+    /// The change's commits, oldest first: id and subject.
+    #[serde(default)]
+    pub(crate) commits: Vec<(String, String)>,
+    /// What the task's runs have cost up to here.
+    #[serde(default)]
+    pub(crate) spent_microusd: u64,
 }
 
 /// A gate that passed.
@@ -53,7 +62,7 @@ impl Outline for Verified {
     }
 }
 
-pub(super) async fn verify(run: &Run, collected: &Collected) -> Result<Verified, Stop> {
+pub(super) async fn verify(run: &Run, prepared: &Prepared, collected: &Collected) -> Result<Verified, Stop> {
     let quarantine = Quarantine::open(run.layout.quarantine());
     let changes = quarantine.changes(&collected.fork, &collected.commit).await?;
     let lines = collected.stat.added + collected.stat.removed;
@@ -72,7 +81,10 @@ pub(super) async fn verify(run: &Run, collected: &Collected) -> Result<Verified,
         gates.push(gate(run, &quarantine, &collected.commit, number, command).await?);
     }
     run.close_network(Phase::Verify).await?;
-    Ok(Verified { gates, ask: ask(run, &changes) })
+    let commits = quarantine.commits(&collected.fork, &collected.commit).await?;
+    let spent = run.rt.store.reader().spent(run.key.task, run.key.run, Millis::MAX).await?;
+    let ask = ask(run, prepared, collected, &changes).await?;
+    Ok(Verified { gates, ask, commits, spent_microusd: spent.task })
 }
 
 /// Refuses what a reviewer would not see for what it is.
@@ -233,19 +245,85 @@ async fn gate(run: &Run, quarantine: &Quarantine, commit: &str, number: usize, c
     Err(Stop::failed(Reason::Gate, text))
 }
 
-fn ask(run: &Run, changes: &[FileChange]) -> Option<String> {
+/// Why a person has to see the change before it is pushed.
+async fn ask(
+    run: &Run,
+    prepared: &Prepared,
+    collected: &Collected,
+    changes: &[FileChange],
+) -> Result<Option<String>, Stop> {
+    if let Some(why) = ask_for_paths(run, changes) {
+        return Ok(Some(why));
+    }
+    Ok(match run.repository.push {
+        Push::Branch => None,
+        Push::Ask => Some("A person has to see it before it is pushed (`push = \"ask\"`)".into()),
+        Push::AsWorkflowsSay => ask_for_workflows(run, prepared, collected).await?,
+    })
+}
+
+/// A pushed branch runs in CI, with what CI has: by the workflows that it has of the commit where it left the base, by
+/// those of the base as it is now, and, where one runs after another, by those of the default branch.
+async fn ask_for_workflows(run: &Run, prepared: &Prepared, collected: &Collected) -> Result<Option<String>, Stop> {
+    let forge = &run.repository.forge;
+    let mirror = Mirror::new(run.rt.layout.mirror(&run.repository.id));
+    let default = match forge.default_branch().await.map_err(|e| e.to_string()) {
+        Ok(branch) => mirror.branch(&branch).await.map_err(|e| e.to_string()),
+        Err(why) => Err(why),
+    };
+    let default = match default {
+        Ok(commit) => commit,
+        Err(why) => {
+            return Ok(Some(format!(
+                "A pushed branch may run in CI, and what that has is not known. A person has to see it before: {why}"
+            )));
+        }
+    };
+    // What cannot be found out counts as the worst.
+    let writes = forge.workflow_token_writes().await.unwrap_or_default();
+    let commits = [&prepared.base_commit, &collected.fork, &default];
+    let risks = workflows::risks_at(&mirror.git(), &commits, writes).await;
+    let risks = risks.map_err(|e| Stop::failed(Reason::Repository, e.to_string()))?;
+    let Some(first) = risks.first() else { return Ok(None) };
+    let more = match risks.len() {
+        1 => String::new(),
+        n => format!(", and {} more (`agentd doctor` names them)", n - 1),
+    };
+    Ok(Some(format!(
+        "A pushed branch would run in CI: {first}{more}. A person has to see it before, unless the repository says \
+         `push = \"branch\"`"
+    )))
+}
+
+fn ask_for_paths(run: &Run, changes: &[FileChange]) -> Option<String> {
     if let Some(change) = changes.iter().find(|it| run.repository.protected.is_match(&it.path)) {
         return Some(format!(
             "It changes {}, which is protected: a person has to see it before it is pushed",
             change.path
         ));
     }
-    run.repository.ask.then(|| "A person has to see it before it is pushed (`push = \"ask\"`)".into())
+    // What stands there runs as it is in the pushed branch, not as it is in the base.
+    let workflow = changes.iter().find(|it| is_of_ci(&it.path)).filter(|_| run.repository.forge.kind() != "local");
+    workflow.map(|it| format!("It changes {}, which CI would run: a person has to see it before it is pushed", it.path))
+}
+
+/// The folder's own name is there too: where a link takes its place, it leads to others.
+fn is_of_ci(path: &str) -> bool {
+    path == ".github" || path.starts_with(".github/")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ci_would_run_stands_in_one_folder() {
+        for (path, expected) in
+            [(".github", true), (".github/workflows/ci.yml", true), (".githubx/a", false), ("docs/.github/a", false)]
+        {
+            assert_eq!(is_of_ci(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn a_link_may_not_leave_the_repository() {
