@@ -5,13 +5,19 @@
 //! - Only here is anything printed, and only [`exit`] decides with which code the program ends.
 
 mod agent;
+mod ask;
+mod auth;
+mod check;
 pub(crate) mod client;
 mod config;
+mod config_file;
 mod context;
 mod doctor;
 mod events;
 mod exit;
+mod github;
 mod image;
+mod init;
 mod logs;
 mod outbox;
 mod plugin;
@@ -41,7 +47,7 @@ use std::{path::PathBuf, process::ExitCode};
     arg_required_else_help = true,
     disable_help_subcommand = true,
     max_term_width = 120,
-    after_help = "Example:\n  agentd doctor\n  agentd run --repo . \"Fix the failing test\""
+    after_help = "Example:\n  agentd init\n  agentd doctor\n  agentd run --repo . \"Fix the failing test\""
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -75,6 +81,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Init),
+    Auth(auth::Auth),
     Run(run::Run),
     Start(start::Start),
     Stop(stop::Stop),
@@ -134,6 +142,8 @@ async fn act(cli: Cli) -> Result<(), Error> {
 
 async fn dispatch(command: Command, context: &mut Context) -> Result<(), Error> {
     match command {
+        Command::Init(it) => it.act(context).await,
+        Command::Auth(it) => it.act(context).await,
         Command::Run(it) => it.act(context).await,
         Command::Start(it) => it.act(context).await,
         Command::Stop(it) => it.act(context).await,

@@ -6,8 +6,11 @@
 //! - Never looks at repositories, plugins or Docker: whether they work is `agentd doctor`'s question.
 
 mod account;
+mod allow;
 mod budget;
 mod effective;
+mod github;
+mod place;
 mod plugin_use;
 mod problem;
 mod repository;
@@ -20,6 +23,8 @@ mod value;
 
 pub(crate) use account::{Account, NoAccount};
 pub(crate) use effective::{Origin, Shown};
+pub(crate) use github::{GitHub, GitHubAuth, repository_glob};
+pub(crate) use place::file_to_write;
 pub(crate) use plugin_use::{Agent, Analyzer, Attach, Credential, Notifier, PluginUse, Source};
 pub(crate) use problem::Problems;
 pub(crate) use repository::{Push, Repository};
@@ -30,6 +35,7 @@ pub(crate) use value::{duration_text, size_text};
 
 use agentd_gateway::{Budget, Price, registry};
 use agentd_task::{Limits, Mode};
+use place::Place;
 use problem::At;
 use section::{Reading, Section};
 use std::{
@@ -66,10 +72,13 @@ pub(crate) struct Config {
     pub(crate) agents: BTreeMap<String, Agent>,
     pub(crate) notifiers: BTreeMap<String, Notifier>,
     pub(crate) credentials: BTreeMap<String, Credential>,
-    /// By id, with what `[repositories.default]` says filled in.
+    /// Access to GitHub; none: agentd has nothing to do there.
+    pub(crate) github: Option<GitHub>,
+    /// By id, with what `[repositories.default]` says filled in. Those that `[github]` names by a glob come at the start,
+    /// by [`Config::take_found`].
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// What `[repositories.default]` says, for repositories that the files do not have.
-    pub(crate) repository_default: Repository,
+    pub(crate) repository_defaults: Repository,
     pub(crate) sandbox: Sandbox,
     pub(crate) network: Network,
     pub(crate) registries: Registries,
@@ -115,8 +124,7 @@ impl Config {
 
     /// The same in an environment of the caller's.
     ///
-    /// Without `file` it is `AGENTD_CONFIG`, or `agentd.toml` in the home folder, or else in `~/.config/agentd`; where
-    /// none of these exists everything is default.
+    /// Where there is no file everything is default.
     ///
     /// # Errors
     /// All mistakes that were found.
@@ -126,19 +134,14 @@ impl Config {
         mut environment: Environment,
     ) -> Result<Config, Problems> {
         let mut problems = Problems::default();
-        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let first_home = match home {
-            Some(home) => here.join(home),
-            None => default_home(&environment, &here, &mut problems),
-        };
-        let file = find_file(file, &environment, &here, &first_home);
-        let folder = file.as_deref().and_then(Path::parent).unwrap_or(&first_home).to_owned();
-        let tree = read_files(file.as_deref(), &folder, &mut problems);
-        if file.is_some() {
+        let place = Place::find(file, home, &environment, &mut problems);
+        let folder = place.folder();
+        let tree = read_files(place.file.as_deref(), &folder, &mut problems);
+        if place.file.is_some() {
             read_dotenv(&folder.join(".env"), &mut environment, &mut problems);
         }
         let mut reading = Reading { problems, shown: Vec::new(), environment: &environment, folder: folder.clone() };
-        let config = read(&tree, &mut reading, home.map(|home| here.join(home)), &first_home);
+        let config = read(&tree, &mut reading, &place);
         let Reading { mut problems, mut shown, .. } = reading;
         if !problems.is_empty() {
             problems.sort();
@@ -146,7 +149,7 @@ impl Config {
         }
         // A value of `[repositories.default]` is shown with each repository that has it.
         shown.retain(|it| !it.key.starts_with("repositories.default."));
-        Ok(Config { file, shown, ..config })
+        Ok(Config { file: place.file, shown, ..config })
     }
 
     /// The home folder alone, whatever else is wrong with the configuration.
@@ -159,20 +162,15 @@ impl Config {
         environment: &Environment,
     ) -> Result<PathBuf, Problems> {
         let mut problems = Problems::default();
-        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let first_home = match home {
-            Some(home) => here.join(home),
-            None => default_home(environment, &here, &mut problems),
-        };
-        let file = find_file(file, environment, &here, &first_home);
-        let folder = file.as_deref().and_then(Path::parent).unwrap_or(&first_home).to_owned();
-        let tree = read_files(file.as_deref(), &folder, &mut problems);
+        let place = Place::find(file, home, environment, &mut problems);
+        let folder = place.folder();
+        let tree = read_files(place.file.as_deref(), &folder, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
         let mut reading = Reading { problems, shown: Vec::new(), environment, folder };
         let mut root = Section::root(&tree, &mut reading);
-        let path = self::home(&mut root, home.map(|home| here.join(home)), &first_home);
+        let path = self::home(&mut root, &place);
         if reading.problems.is_empty() { Ok(path) } else { Err(reading.problems) }
     }
 
@@ -201,23 +199,6 @@ impl Config {
     pub(crate) fn default_agent(&self) -> Option<(&str, &Agent)> {
         self.agents.iter().find(|(_, agent)| agent.default).map(|(name, agent)| (name.as_str(), agent))
     }
-}
-
-/// The home folder when neither option nor file says another.
-fn default_home(environment: &Environment, here: &Path, problems: &mut Problems) -> PathBuf {
-    let text = environment.get("AGENTD_HOME").unwrap_or("~/.local/share/agentd");
-    environment.expand(text, here).unwrap_or_else(|what| {
-        problems.add_elsewhere("home", what);
-        here.to_owned()
-    })
-}
-
-fn find_file(file: Option<&Path>, environment: &Environment, here: &Path, home: &Path) -> Option<PathBuf> {
-    if let Some(file) = file.map(Path::to_owned).or_else(|| environment.get("AGENTD_CONFIG").map(PathBuf::from)) {
-        return Some(here.join(file));
-    }
-    let of_user = environment.expand("~/.config/agentd/agentd.toml", here).ok();
-    [Some(home.join("agentd.toml")), of_user].into_iter().flatten().find(|it| it.exists())
 }
 
 /// One tree of the main file and the fragments beside it.
@@ -259,18 +240,20 @@ fn read_dotenv(path: &Path, environment: &mut Environment, problems: &mut Proble
 }
 
 /// Reads all sections, in the order in which `config show` lists them.
-fn read(tree: &Table, reading: &mut Reading<'_>, option: Option<PathBuf>, first_home: &Path) -> Config {
+fn read(tree: &Table, reading: &mut Reading<'_>, place: &Place) -> Config {
     let folder = reading.folder.clone();
     let mut root = Section::root(tree, reading);
-    let home = home(&mut root, option, first_home);
+    let home = home(&mut root, place);
     let mode = root.word("mode", Mode::Ask, "propose, ask or auto");
     let limits = root.section("limits", limits);
     let timeouts = root.section("timeouts", timeouts);
     let budget = root.section("budget", budget::budget);
     let prices = budget::prices(&mut root);
     let accounts = account::accounts(&mut root);
-    let (repositories, repository_default) = repository::repositories(&mut root);
-    let mut config = Config {
+    let github = github::Written::read(&mut root);
+    let (repositories, repository_defaults) = repository::repositories(&mut root, &github);
+    let access = github.present;
+    let config = Config {
         file: None,
         folder,
         mode,
@@ -286,8 +269,9 @@ fn read(tree: &Table, reading: &mut Reading<'_>, option: Option<PathBuf>, first_
         agents: plugin_use::agents(&mut root),
         notifiers: plugin_use::notifiers(&mut root),
         credentials: plugin_use::credentials(&mut root),
+        github: github.finish(repositories.values()),
         repositories,
-        repository_default,
+        repository_defaults,
         sandbox: root.section("sandbox", Sandbox::read),
         network: root.section("network", Network::read),
         registries: root.section("registries", Registries::read),
@@ -296,24 +280,29 @@ fn read(tree: &Table, reading: &mut Reading<'_>, option: Option<PathBuf>, first_
         home,
         shown: Vec::new(),
     };
-    plugin_use::resolve_repositories(&mut root, &mut config);
+    // While [github] itself is broken, which repositories there are is not known.
+    if config.github.is_some() || !access {
+        plugin_use::resolve_repositories(&mut root, &config);
+    }
+    allow::refuse_unsafe_sources(&mut root, access, &config);
     account::resolve_accounts(&mut root, &config);
+    repository::refuse_twins(&mut root, &config);
     repository::refuse_services_without_containers(&mut root, &config);
     root.finish();
     config
 }
 
 /// Option over environment over file over default.
-fn home(root: &mut Section<'_, '_>, option: Option<PathBuf>, first_home: &Path) -> PathBuf {
+fn home(root: &mut Section<'_, '_>, place: &Place) -> PathBuf {
     let folder = root.reading.folder.clone();
-    let mut home = root.path("home", first_home, &folder);
-    let origin = match (&option, root.reading.environment.get("AGENTD_HOME")) {
+    let mut home = root.path("home", &place.home, &folder);
+    let origin = match (&place.option, root.reading.environment.get("AGENTD_HOME")) {
         (Some(_), _) => Some(Origin::CommandLine("--home")),
         (None, Some(_)) => Some(Origin::Environment("AGENTD_HOME")),
         (None, None) => None,
     };
     if let Some(origin) = origin {
-        home = first_home.to_owned();
+        home.clone_from(&place.home);
         root.reading.shown.retain(|it| it.key != "home");
         root.reading.shown.push(Shown { key: "home".into(), value: serde_json::json!(home), origin });
     }

@@ -5,8 +5,11 @@
 //! the dispatcher dies, the process ends with code 70 and the service manager starts it again.
 
 mod control;
+mod dry_run;
 mod entries;
+mod forge;
 mod gateway;
+mod github;
 mod host;
 mod parts;
 mod shipped;
@@ -26,7 +29,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use parts::{base_image, docker};
+pub(crate) use dry_run::{Seen, dry_run};
+pub(crate) use github::github;
+pub(crate) use parts::{EMPTY_IMAGE, base_image, docker};
 pub(crate) use shipped::Shipped;
 
 /// An internal error: the service manager should start the daemon again.

@@ -1,71 +1,39 @@
 //! `agentd doctor`: whether agentd can work here, check by check, and what to do where it cannot.
 //!
-//! Looks only: it makes a file in the home folder and removes it again, and keeps what it compiled for the next start.
+//! Looks only: it makes a file in the home folder and removes it again, starts a sandbox and ends it, and keeps what it
+//! compiled for the next start. Nobody outside is asked but the container engine and GitHub.
 
 mod agents;
 mod engine;
+mod github;
 mod machine;
 mod plugins;
 mod repositories;
+mod sandbox;
+mod workflows;
 
 use super::{
+    check::{self, Check},
     context::Context,
     exit::Error,
-    print::{Out, Paint},
     rehearsal::Rehearsal,
 };
 use crate::config;
 use agentd_gateway::registry::Registry;
-use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Check the machine, the configuration, the engine, the plugins, the agents and the repositories
+/// Check the machine, the configuration, the engine, a sandbox, the plugins, the agents, GitHub and the repositories
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  agentd doctor\n  agentd doctor --json | jq '.checks[] | select(.level == \"fail\")'"
 )]
 pub(crate) struct Doctor {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Level {
-    Ok,
-    /// It works, with something to know.
-    Warn,
-    /// agentd, or the part that the line is about, cannot work.
-    Fail,
-}
-
-/// One line of the answer.
-#[derive(Clone, Debug, Serialize)]
-struct Check {
-    level: Level,
-    /// What was looked at.
-    name: String,
-    /// What was found.
-    text: String,
-    hint: Option<String>,
-}
-
-impl Check {
-    fn ok(name: impl Into<String>, text: impl Into<String>) -> Check {
-        Check { level: Level::Ok, name: name.into(), text: text.into(), hint: None }
-    }
-
-    fn warn(name: impl Into<String>, text: impl Into<String>, hint: impl Into<String>) -> Check {
-        Check { level: Level::Warn, name: name.into(), text: text.into(), hint: Some(hint.into()) }
-    }
-
-    fn fail(name: impl Into<String>, text: impl Into<String>, hint: impl Into<String>) -> Check {
-        Check { level: Level::Fail, name: name.into(), text: text.into(), hint: Some(hint.into()) }
-    }
-}
-
 impl Doctor {
     pub(crate) async fn act(self, context: &mut Context) -> Result<(), Error> {
         let checks = context.progress.during("looking around", look(context)).await;
-        context.out.either(&serde_json::json!({ "checks": checks }), |out| text(out, &checks))?;
-        match checks.iter().filter(|it| it.level == Level::Fail).count() {
+        context.out.either(&serde_json::json!({ "checks": checks }), |out| check::text(out, &checks))?;
+        match check::failed(&checks) {
             0 => Ok(()),
             1 => Err(Error::work("one check failed")),
             many => Err(Error::work(format!("{many} checks failed"))),
@@ -91,6 +59,7 @@ async fn look(context: &Context) -> Vec<Check> {
     checks.push(configuration(&config));
     checks.push(machine::user(&config));
     checks.extend(engine::check(&config).await);
+    checks.extend(sandbox::check(&config).await);
     match Rehearsal::load(&config).await {
         Ok(rehearsal) => {
             checks.extend(plugins::check(&rehearsal, &config).await);
@@ -100,11 +69,12 @@ async fn look(context: &Context) -> Vec<Check> {
     }
     checks.extend(registries(&config));
     checks.extend(repositories::check(&config).await);
+    checks.extend(github::check(&config).await);
     checks
 }
 
 fn configuration(config: &config::Config) -> Check {
-    let hint = "config/agentd.toml in agentd's repository is a commented example";
+    let hint = "agentd init asks a few questions and writes one";
     match &config.file {
         None => Check::warn("configuration", "there is no file: all is default", hint),
         Some(file) if config.agents.is_empty() => {
@@ -125,19 +95,4 @@ fn registries(config: &config::Config) -> Option<Check> {
     let shown = used.into_iter().map(|it| format!("{it} ({})", url(it).unwrap_or("the public one")));
     let shown: Vec<_> = shown.collect();
     (!shown.is_empty()).then(|| Check::ok("registries", shown.join(", ")))
-}
-
-fn text(out: &Out, checks: &[Check]) -> String {
-    let mut lines = Vec::new();
-    for Check { level, name, text, hint } in checks {
-        let word = match level {
-            Level::Ok => out.paint(Paint::Green, "ok  "),
-            Level::Warn => out.paint(Paint::Yellow, "warn"),
-            Level::Fail => out.paint(Paint::Red, "fail"),
-        };
-        let text = super::print::lines_of(text).replace('\n', "\n      ");
-        lines.push(format!("{word}  {name}: {text}"));
-        lines.extend(hint.as_ref().map(|hint| format!("      hint: {hint}")));
-    }
-    lines.join("\n")
 }

@@ -20,7 +20,7 @@ pub(crate) struct Outbox {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show what is not done yet
+    /// Show what is not done yet, and what failed
     #[command(after_help = "Example:\n  agentd outbox list\n  agentd outbox list --all --task t-3")]
     List {
         /// What is done or dropped, too
@@ -36,7 +36,7 @@ enum Command {
         /// The effect's number
         effect: i64,
     },
-    /// Let a held effect be sent
+    /// Let a held effect be sent, or give one that failed another try
     #[command(after_help = "Example:\n  agentd outbox release 12")]
     Release {
         /// The effect's number

@@ -14,6 +14,7 @@ use std::{path::PathBuf, sync::Arc};
 use wit::{
     agent::Requirements,
     common::{Content, Error as Answer},
+    forge,
     manifest::{ModelWant, Want},
     repository as files,
 };
@@ -162,6 +163,34 @@ impl Host for Nobody {
     }
 
     async fn churn(&self, _: Tree, _: files::ChurnQuery) -> Result<Vec<files::ChurnedFile>, Answer> {
+        no()
+    }
+
+    async fn list_issues(&self, _: &[String], _: forge::IssueQuery) -> Result<forge::IssuePage, Answer> {
+        no()
+    }
+
+    async fn get_issue(&self, _: &str, _: u32) -> Result<forge::Issue, Answer> {
+        no()
+    }
+
+    async fn list_comments(&self, _: &[String], _: forge::CommentQuery) -> Result<forge::CommentPage, Answer> {
+        no()
+    }
+
+    async fn list_pull_requests(&self, _: forge::PullRequestQuery) -> Result<forge::PullRequestPage, Answer> {
+        no()
+    }
+
+    async fn get_pull_request(&self, _: &str, _: u32) -> Result<forge::PullRequest, Answer> {
+        no()
+    }
+
+    async fn list_labels(&self, _: &str) -> Result<Vec<forge::Label>, Answer> {
+        no()
+    }
+
+    async fn list_checks(&self, _: &str, _: &str) -> Result<Vec<forge::Check>, Answer> {
         no()
     }
 }

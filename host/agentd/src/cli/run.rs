@@ -2,7 +2,9 @@
 //!
 //! Where a daemon runs on the home, the task is handed to it. Where none does, the daemon runs in this process for as
 //! long as the task takes: it takes no other new work in, and what is not over at the end goes on with the next
-//! `agentd start`.
+//! `agentd start`. In a repository on GitHub it pushes nothing of its own accord.
+
+mod issue;
 
 use super::{
     agent,
@@ -17,12 +19,13 @@ use super::{
     task_file::{self, TaskText},
 };
 use crate::{
-    config::{Config, ExecutorKind, Repository},
+    config::{Config, ExecutorKind, Push, Repository, repository_glob},
     daemon,
     home::Home,
     server::view::{EventView, Submission, TaskDetail},
 };
 use agentd_task::{Mode, TaskId};
+use issue::About;
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -36,15 +39,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Do one task, watched, up to its diff
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  agentd run --repo . \"Fix the failing test\"\n  agentd run --repo . \"Fix the failing test\" --agent claude-code\n  agentd run --repo acme/api --task fix.md --executor docker --gate 'cargo test'"
+    after_help = "Example:\n  agentd run --repo . \"Fix the failing test\"\n  agentd run --repo . \"Fix the failing test\" --agent claude-code\n  agentd run --repo acme/api --issue 42\n  agentd run --repo acme/api --task fix.md --executor docker --gate 'cargo test'"
 )]
 pub(crate) struct Run {
     /// The task: the first line is its title
-    #[arg(value_name = "TEXT", required_unless_present = "task")]
+    #[arg(value_name = "TEXT", required_unless_present_any = ["task", "issue"])]
     words: Vec<String>,
     /// The repository: a folder, or an id in the configuration [default: the one that the file names]
     #[arg(long, value_name = "PATH", required_unless_present = "task")]
     repo: Option<String>,
+    /// An issue on GitHub is the task, as it stands; you vouch for its text
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["words", "task"], requires = "repo")]
+    issue: Option<u32>,
     /// The task as a Markdown file
     #[arg(long, value_name = "FILE", conflicts_with = "words")]
     task: Option<PathBuf>,
@@ -64,26 +70,33 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) async fn act(self, context: &mut Context) -> Result<(), Error> {
-        let text = task_file::given(self.task.as_deref(), &self.words)?;
-        let repo = text.repository_or(self.repo.as_ref())?;
         let mut config = context.config()?;
+        let (text, about) = match (self.issue, &self.repo) {
+            (Some(number), Some(repo)) => {
+                let taking = issue::take(&mut config, repo, number);
+                let (text, about) = context.progress.during("reading the issue", taking).await?;
+                (text, Some(about))
+            }
+            _ => (task_file::given(self.task.as_deref(), &self.words)?, None),
+        };
+        let repo = text.repository_or(self.repo.as_ref())?;
         let home = Home::new(&config.home);
         let client = Client::new(&home);
         match client.health().await {
             Ok(_) => {
-                let submission = self.submission(text, repository_of(&config, &repo, &home)?);
+                let submission = self.submission(text, about, repository_of(&mut config, &repo, &home)?);
                 self.refuse_what_only_the_daemon_decides(&home)?;
                 watched(context, &client, submission, true).await
             }
             Err(client::Error::NotRunning { .. }) => {
-                let known = known_repository(&config, &repo).is_some();
+                let known = known_repository(&mut config, &repo).is_some();
                 let id = self.prepare(&mut config, &repo)?;
                 // The plugins are compiled once, for this look and for the daemon.
                 home.prepare()?;
                 let named = self.agent.as_deref().or(text.agent.as_deref());
                 let looking = async { agent::choose(&Rehearsal::load(&config).await?, &mut config, named).await };
                 context.progress.during("loading the plugins", looking).await?;
-                let submission = self.submission(text, id);
+                let submission = self.submission(text, about, id);
                 in_this_process(context, config, &client, submission, known).await
             }
             Err(other) => Err(other.into()),
@@ -115,18 +128,31 @@ impl Run {
                 repository.gates.clone_from(&self.gate);
             }
             repository.executor = self.executor.or(repository.executor);
+            if repository.on_github() {
+                repository.push = Some(Push::Ask);
+            }
         }
         let local = |it: &Repository| config.executor_of(it) == ExecutorKind::Local;
         if config.repositories.get(&id).is_some_and(|it| local(it) && !it.services.is_empty()) {
             let text = format!("the services of {id} are containers, and --executor local starts none");
             return Err(Error::usage(text).hint("take --executor docker"));
         }
+        if self.issue.is_some() && config.repositories.get(&id).is_some_and(local) {
+            say("warning: with the executor local the agent has no walls, and an issue is other people's text");
+        }
         Ok(id)
     }
 
-    fn submission(&self, text: TaskText, repository: String) -> Submission {
+    fn submission(&self, text: TaskText, about: Option<About>, repository: String) -> Submission {
+        let (key, url, thread) = match about {
+            Some(About { thread, url }) => (thread.to_string(), Some(url), Some(thread)),
+            None => (new_key(), None, None),
+        };
         Submission {
-            key: new_key(),
+            key,
+            url: url.clone(),
+            subject: url,
+            thread,
             title: text.title,
             body: text.body,
             repository,
@@ -143,17 +169,25 @@ impl Run {
     }
 }
 
-/// The repository of that id, or at that path.
-fn known_repository(config: &Config, repo: &str) -> Option<String> {
-    if config.repositories.contains_key(repo) {
-        return Some(repo.to_owned());
+/// The repository of that id, or at that path; on GitHub also one that only a glob names.
+fn known_repository(config: &mut Config, repo: &str) -> Option<String> {
+    let by_id = |config: &Config| {
+        let mut ids = config.repositories.values();
+        ids.find(|it| it.id == repo || it.on_github() && it.id.eq_ignore_ascii_case(repo)).map(|it| it.id.clone())
+    };
+    if let Some(id) = by_id(config) {
+        return Some(id);
     }
-    let path = Path::new(repo).canonicalize().ok()?;
-    let at_path = |it: &&Repository| it.path.canonicalize().is_ok_and(|it| it == path);
-    config.repositories.values().find(at_path).map(|it| it.id.clone())
+    if let Ok(path) = Path::new(repo).canonicalize() {
+        let at_path =
+            |it: &&Repository| it.path.as_ref().and_then(|it| it.canonicalize().ok()).is_some_and(|it| it == path);
+        return config.repositories.values().find(at_path).map(|it| it.id.clone());
+    }
+    config.take_found([repo.to_owned()]);
+    by_id(config)
 }
 
-fn repository_of(config: &Config, repo: &str, home: &Home) -> Result<String, Error> {
+fn repository_of(config: &mut Config, repo: &str, home: &Home) -> Result<String, Error> {
     known_repository(config, repo).ok_or_else(|| {
         let text = format!("{repo} is no repository of the agentd that runs on {}", home.path().display());
         let hint = format!("add it to {} and restart agentd, or name another folder with --home", file_name(config));
@@ -164,20 +198,30 @@ fn repository_of(config: &Config, repo: &str, home: &Home) -> Result<String, Err
 /// A repository that the configuration does not know: as `[repositories.default]` says.
 fn add_repository(config: &mut Config, repo: &str) -> Result<String, Error> {
     let path = Path::new(repo).canonicalize().map_err(|error| {
-        Error::usage(format!("there is no repository {repo}: {error}"))
-            .hint("--repo takes a folder with a git repository, or an id of [repositories] in the configuration")
+        let hint = match repository_glob(repo).is_ok() {
+            true => format!("for one on GitHub: agentd auth github --repository {repo}"),
+            false => {
+                "--repo takes a folder with a git repository, or an id of [repositories] in the configuration".into()
+            }
+        };
+        Error::usage(format!("there is no repository {repo}: {error}")).hint(hint)
     })?;
-    let name: String = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-    let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
-    let name = name.trim_end_matches(".git").replace(|it: char| !fits(it), "-");
-    let name = name.trim_start_matches(['.', '-']);
-    let mut id = if name.is_empty() { "repository".to_owned() } else { name.to_owned() };
+    let mut id = id_of(&path);
     while config.repositories.contains_key(&id) {
         id.push_str("-2");
     }
-    let repository = Repository { id: id.clone(), path, ..config.repository_default.clone() };
+    let repository = Repository { id: id.clone(), path: Some(path), ..config.repository_defaults.clone() };
     config.repositories.insert(id.clone(), repository);
     Ok(id)
+}
+
+/// What a folder's repository is called where nothing else says it.
+pub(super) fn id_of(folder: &Path) -> String {
+    let name: String = folder.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    let name = name.trim_end_matches(".git").replace(|it: char| !fits(it), "-");
+    let name = name.trim_start_matches(['.', '-']);
+    if name.is_empty() { "repository".to_owned() } else { name.to_owned() }
 }
 
 fn file_name(config: &Config) -> String {
@@ -194,7 +238,7 @@ async fn in_this_process(
     known: bool,
 ) -> Result<(), Error> {
     let (file, home) = (file_name(&config), config.home.clone());
-    let repository = config.repositories.get(&submission.repository).map(|it| it.path.clone()).unwrap_or_default();
+    let repository = config.repositories.get(&submission.repository).and_then(|it| it.path.clone()).unwrap_or_default();
     let id = submission.repository.clone();
     start::work_in_folder(&config)?;
     let mut daemon = pin!(daemon::run(config));
@@ -233,28 +277,15 @@ async fn wait_until_it_answers(client: &Client) {
 /// Hands the task in, shows what happens, and at its end the diff and what to do with it.
 async fn watched(context: &mut Context, client: &Client, submission: Submission, stays: bool) -> Result<(), Error> {
     submission.clone().into_draft().map_err(Error::usage)?;
-    let started = now();
+    let (started, reads) = (now(), Reads::Daemon(client.clone()));
+    // A thread may have a task from before, and what happened to that is over.
+    let after = if submission.thread.is_some() { newest(&reads).await? } else { 0 };
     let answer: Value = client.post("/v1/tasks", &submission).await?;
     let id: TaskId = answer["task"]
         .as_str()
         .and_then(|it| it.parse().ok())
         .ok_or_else(|| Error::internal("the daemon took the task and gave no number"))?;
-    let reads = Reads::Daemon(client.clone());
-    let (quiet, json) = (context.global.quiet, context.out.json);
-    let mut ended = false;
-    reads
-        .events(&Asked { after: 0, task: Some(id), follow: true }, |event| {
-            if !quiet {
-                // With --json standard output has the result alone.
-                say(&events::text(&context.out, &event));
-            }
-            ended = ends(&event);
-            Ok(if ended { Go::Enough } else { Go::On })
-        })
-        .await?;
-    if !ended {
-        return Err(Error::work(format!("agentd stopped before {id} ended")).hint("agentd start goes on with it"));
-    }
+    show_events(context, &reads, id, after).await?;
     let detail = reads.task(id).await?;
     let diff_text = match has_diff(&detail) {
         true => {
@@ -264,7 +295,7 @@ async fn watched(context: &mut Context, client: &Client, submission: Submission,
         }
         false => String::new(),
     };
-    if json {
+    if context.out.json {
         let change = detail.change.as_ref();
         context.out.object(&json!({
             "task": id, "state": detail.task.state, "waits_for": detail.task.waits_for, "reason": detail.task.reason,
@@ -282,6 +313,40 @@ async fn watched(context: &mut Context, client: &Client, submission: Submission,
             let what = format!("{id} is {}: {}", detail.task.state, one_line(&detail.task.reason, 1000));
             Err(Error::work(what).hint(format!("agentd task show {id}{} shows its runs", context.options())))
         }
+    }
+}
+
+/// The number of the newest event.
+async fn newest(reads: &Reads) -> Result<i64, Error> {
+    let mut newest = 0;
+    reads
+        .events(&Asked::default(), |event| {
+            newest = event.id;
+            Ok(Go::On)
+        })
+        .await?;
+    Ok(newest)
+}
+
+/// Shows what happens to a task after an event, until nothing more does unless somebody acts.
+async fn show_events(context: &Context, reads: &Reads, id: TaskId, after: i64) -> Result<(), Error> {
+    let state = reads.task(id).await?.task.state;
+    // A task that rests already may have nothing to tell any more.
+    let follow = matches!(state.as_str(), "queued" | "running" | "publishing");
+    let mut ended = !follow;
+    reads
+        .events(&Asked { after, task: Some(id), follow }, |event| {
+            if !context.global.quiet {
+                // With --json standard output has the result alone.
+                say(&events::text(&context.out, &event));
+            }
+            ended |= ends(&event);
+            Ok(if ended && follow { Go::Enough } else { Go::On })
+        })
+        .await?;
+    match ended {
+        true => Ok(()),
+        false => Err(Error::work(format!("agentd stopped before {id} ended")).hint("agentd start goes on with it")),
     }
 }
 
@@ -327,3 +392,6 @@ fn orders(id: TaskId, options: &str, stays: bool, comment: &str) -> String {
     let reject = format!("  agentd task reject {id}{options} --comment \"{comment}\"");
     format!("{start}{approve}\n{reject}")
 }
+
+#[cfg(test)]
+mod tests;

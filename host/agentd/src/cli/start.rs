@@ -1,4 +1,6 @@
-//! `agentd start`: the daemon, in the background or here.
+//! `agentd start`: the daemon, in the background or here; or, with `--dry-run`, what it would find.
+
+mod dry_run;
 
 use super::{
     client::Client,
@@ -25,11 +27,19 @@ const LOG_BYTES_MAX: u64 = 16 << 20;
 
 /// Start the daemon in the background
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  agentd start\n  agentd start --foreground    # under systemd, or to watch it")]
+#[command(
+    after_help = "Example:\n  agentd start\n  agentd start --dry-run\n  agentd start --foreground    # under systemd, or to watch it"
+)]
 pub(crate) struct Start {
     /// Stay in this terminal and log to it
     #[arg(short, long)]
     pub(crate) foreground: bool,
+    /// Ask each source once, rank what it finds, say what would happen, and end
+    ///
+    /// Nothing is started, claimed, labelled, commented or pushed, and nothing is kept: tasks that agentd has already are
+    /// shown again. Analyzers are not asked, for they need copies of the repositories.
+    #[arg(long, conflicts_with = "foreground")]
+    dry_run: bool,
     /// Set by `start` for the process that it starts
     #[arg(long, hide = true, requires = "foreground")]
     detached: bool,
@@ -43,6 +53,9 @@ impl Start {
             rustix::process::setsid().ok();
         }
         let config = context.config()?;
+        if self.dry_run {
+            return dry_run::act(context, config).await;
+        }
         if self.foreground {
             return foreground(config).await;
         }
@@ -57,6 +70,10 @@ impl Start {
 /// daemon works.
 pub(crate) fn work_in_folder(config: &Config) -> Result<(), Error> {
     Home::new(&config.home).prepare()?;
+    enter_folder(config)
+}
+
+fn enter_folder(config: &Config) -> Result<(), Error> {
     std::env::set_current_dir(&config.folder)
         .map_err(|error| Error::usage(format!("the folder {} cannot be entered: {error}", config.folder.display())))
 }

@@ -145,7 +145,7 @@ struct Submit {
     key: Option<String>,
 }
 
-fn mode(text: &str) -> Result<Mode, &'static str> {
+pub(super) fn mode(text: &str) -> Result<Mode, &'static str> {
     text.parse().map_err(|()| "take auto, ask or propose")
 }
 
@@ -212,6 +212,7 @@ impl Submit {
             requested_by: user(),
             requested_at: Some(now()),
             mode: self.mode,
+            ..Submission::default()
         };
         // The daemon checks the same; here a mistake costs no round trip, and is found with the daemon down too.
         submission.clone().into_draft().map_err(Error::usage)?;

@@ -1,5 +1,6 @@
 //! The command tree: what every command has in common.
 
+pub(crate) mod screen;
 mod seen;
 
 use super::*;

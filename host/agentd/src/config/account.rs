@@ -111,7 +111,7 @@ fn word(provider: Provider) -> &'static str {
 
 /// Those that are whole, and those that the environment implies; what is wrong with the others is noted.
 pub(super) fn accounts(root: &mut Section<'_, '_>) -> BTreeMap<String, Account> {
-    let all = root.named("accounts", None, value::name, |section, _| account(section));
+    let all = root.named("accounts", value::name, |section, _| account(section));
     let mut accounts: BTreeMap<_, _> = all.into_iter().filter_map(|(name, account)| Some((name, account?))).collect();
     for (name, provider, variable) in IMPLIED {
         let reading = &mut *root.reading;

@@ -49,5 +49,5 @@ pub(super) fn prices(root: &mut Section<'_, '_>) -> BTreeMap<String, Price> {
             cache_write: price("cache_write", input),
         }
     };
-    root.named("prices", None, super::repository::glob, read).into_iter().collect()
+    root.named("prices", super::repository::glob, read).into_iter().collect()
 }

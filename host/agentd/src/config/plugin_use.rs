@@ -4,12 +4,13 @@
 //! Whether a plugin exists and what it makes of its settings is not asked here: only the plugin host knows.
 
 use super::{
-    Config,
+    Config, allow, github,
     repository::glob,
     secret::Secret,
     section::{Section, list, similar},
     value,
 };
+use agentd_run::Allow;
 use agentd_task::Mode;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -36,6 +37,10 @@ pub(crate) struct Source {
     pub(crate) interval: Duration,
     /// The repository of drafts that name none.
     pub(crate) repository: Option<String>,
+    /// Globs of the ids of repositories that it may bring work for; none: all.
+    pub(crate) repositories: Vec<String>,
+    /// Who may start work; none: the source vouches for what it brings.
+    pub(crate) allow: Option<Allow>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +49,7 @@ pub(crate) struct Analyzer {
     pub(crate) settings: serde_json::Value,
     /// What becomes of its findings.
     pub(crate) mode: Mode,
-    /// Ids of repositories it looks at: all that are configured unless the section names some.
+    /// Globs of the ids of repositories that it looks at; none: all.
     pub(crate) repositories: Vec<String>,
     pub(crate) interval: Duration,
 }
@@ -67,6 +72,8 @@ pub(crate) struct Notifier {
     pub(crate) settings: serde_json::Value,
     /// Globs of event kinds.
     pub(crate) events: Vec<String>,
+    /// Globs of the ids of repositories whose threads it may write to; none: all.
+    pub(crate) repositories: Vec<String>,
 }
 
 /// A secret that requests to some addresses may carry.
@@ -112,14 +119,16 @@ pub(super) fn sources(root: &mut Section<'_, '_>, general: Mode) -> BTreeMap<Str
     let read = |section: &mut Section<'_, '_>, _: &str| {
         let PluginUse { plugin, settings } = PluginUse::read(section, None);
         Source {
+            allow: allow::read(section, &plugin),
             plugin,
             settings,
             mode: section.word("mode", general, "propose, ask or auto"),
             interval: section.duration("interval", "30s", Duration::from_secs(1)),
             repository: section.text("repository"),
+            repositories: section.texts("repositories", &[], glob),
         }
     };
-    root.named("sources", None, value::name, read).into_iter().collect()
+    root.named("sources", value::name, read).into_iter().collect()
 }
 
 /// An analyzer that says no mode has the `general` one.
@@ -130,11 +139,11 @@ pub(super) fn analyzers(root: &mut Section<'_, '_>, general: Mode) -> BTreeMap<S
             plugin,
             settings,
             mode: section.word("mode", general, "propose, ask or auto"),
-            repositories: section.texts("repositories", &[], |_| Ok(())),
+            repositories: section.texts("repositories", &[], glob),
             interval: section.duration("interval", "1h", Duration::from_secs(1)),
         }
     };
-    root.named("analyzers", None, value::name, read).into_iter().collect()
+    root.named("analyzers", value::name, read).into_iter().collect()
 }
 
 pub(super) fn agents(root: &mut Section<'_, '_>) -> BTreeMap<String, Agent> {
@@ -150,7 +159,7 @@ pub(super) fn agents(root: &mut Section<'_, '_>) -> BTreeMap<String, Agent> {
         }
         Agent { plugin, settings, default, account: section.text("account"), model: section.text("model") }
     };
-    let mut agents: BTreeMap<_, _> = root.named("agents", None, value::name, read).into_iter().collect();
+    let mut agents: BTreeMap<_, _> = root.named("agents", value::name, read).into_iter().collect();
     if chosen.is_empty() {
         match agents.len() {
             0 => (),
@@ -174,14 +183,15 @@ pub(super) fn agents(root: &mut Section<'_, '_>) -> BTreeMap<String, Agent> {
 pub(super) fn notifiers(root: &mut Section<'_, '_>) -> BTreeMap<String, Notifier> {
     let read = |section: &mut Section<'_, '_>, _: &str| {
         let PluginUse { plugin, settings } = PluginUse::read(section, None);
-        Notifier { plugin, settings, events: section.texts("events", &EVENTS, glob) }
+        let events = section.texts("events", &EVENTS, glob);
+        Notifier { plugin, settings, events, repositories: section.texts("repositories", &[], glob) }
     };
-    root.named("notifiers", None, value::name, read).into_iter().collect()
+    root.named("notifiers", value::name, read).into_iter().collect()
 }
 
 /// Those that are whole; what is wrong with the others is noted.
 pub(super) fn credentials(root: &mut Section<'_, '_>) -> BTreeMap<String, Credential> {
-    let all = root.named("credentials", None, value::name, |section, _| credential(section));
+    let all = root.named("credentials", value::name, |section, _| credential(section));
     all.into_iter().filter_map(|(name, credential)| Some((name, credential?))).collect()
 }
 
@@ -232,27 +242,40 @@ fn url(text: &str) -> Result<(), String> {
     }
 }
 
-/// Looks up the repositories that sources and analyzers name, and gives analyzers that name none all of them.
-pub(super) fn resolve_repositories(root: &mut Section<'_, '_>, config: &mut Config) {
-    let known: Vec<String> = config.repositories.keys().cloned().collect();
+/// Looks up the repositories that sources, analyzers and notifiers name. A glob has to name one that is known, or meet a
+/// glob of `[github]`, which finds repositories only at the start.
+pub(super) fn resolve_repositories(root: &mut Section<'_, '_>, config: &Config) {
+    let known: Vec<&str> = config.repositories.keys().map(String::as_str).collect();
+    let on_github: Vec<_> = config.github.iter().flat_map(|it| &it.repositories).collect();
     let mut unknown = Vec::new();
     for (name, source) in &config.sources {
-        let named = source.repository.iter().filter(|it| !known.contains(it));
-        unknown.extend(named.map(|id| ("sources", name.clone(), "repository", id.clone())));
+        let named = source.repository.iter().filter(|it| !known.contains(&it.as_str()) && !config.is_mine(it));
+        unknown.extend(named.map(|id| ("sources", name, "repository", id)));
     }
-    for (name, analyzer) in &mut config.analyzers {
-        let named = analyzer.repositories.iter().filter(|it| !known.contains(it));
-        unknown.extend(named.map(|id| ("analyzers", name.clone(), "repositories", id.clone())));
-        if analyzer.repositories.is_empty() {
-            analyzer.repositories.clone_from(&known);
+    let globs = [
+        ("sources", config.sources.iter().map(|(name, it)| (name, &it.repositories)).collect::<Vec<_>>()),
+        ("analyzers", config.analyzers.iter().map(|(name, it)| (name, &it.repositories)).collect()),
+        ("notifiers", config.notifiers.iter().map(|(name, it)| (name, &it.repositories)).collect()),
+    ];
+    for (section, of) in globs {
+        for (name, globs) in of {
+            let named = |glob: &&String| {
+                !known.iter().any(|it| github::matches(glob, it)) && !on_github.iter().any(|it| github::meet(glob, it))
+            };
+            unknown.extend(globs.iter().filter(named).map(|glob| (section, name, "repositories", glob)));
         }
     }
     for (section, name, key, id) in unknown {
-        let known = known.iter().map(String::as_str);
-        let what = match similar(&id, known.clone()) {
-            Some(meant) => format!("there is no [repositories.{id:?}]; did you mean {meant:?}?"),
-            None => format!("there is no [repositories.{id:?}]; known are {}", list(known)),
+        let known = known.iter().copied();
+        let missing = match config.github {
+            _ if github::is_glob(id) => format!("no repository is named by {id:?}"),
+            Some(_) => format!("there is no [repositories.{id:?}], and [github] repositories does not name it"),
+            None => format!("there is no [repositories.{id:?}]"),
         };
-        root.problem_at(&[section, &name, key], what);
+        let what = match similar(id, known.clone()).filter(|_| !github::is_glob(id)) {
+            Some(meant) => format!("{missing}; did you mean {meant:?}?"),
+            None => format!("{missing}; known are {}", list(known)),
+        };
+        root.problem_at(&[section, name, key], what);
     }
 }

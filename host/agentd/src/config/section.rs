@@ -60,41 +60,73 @@ impl<'a, 'r> Section<'a, 'r> {
         inner(self.reading, path, table, at, None, read)
     }
 
-    /// The sections `key.NAME`, each read by `read`, which gets the name. With `fallback`, the section of that name is
-    /// no section of its own: it holds what the others inherit.
+    /// The sections `key.NAME`, each read by `read`, which gets the name.
     pub(crate) fn named<T>(
         &mut self,
         key: &'static str,
-        fallback: Option<&'static str>,
         check: fn(&str) -> Result<(), String>,
         mut read: impl FnMut(&mut Section<'a, '_>, &str) -> T,
     ) -> Vec<(String, T)> {
         self.asked.insert(key);
         let (_, table) = self.subtable(key);
         let path = join_path(&self.path, key);
-        let mut inherited = None;
-        if let Some(name) = fallback
-            && let Some(Entry { at, node: Node { value: Value::Table(table), .. } }) = table.entries.get(name)
-        {
-            inherited = Some((table, name));
-            // Read once for itself, so that its mistakes show even if nobody inherits.
-            inner(self.reading, join_path(&path, name), table, *at, None, |section| read(section, name));
-        }
-        let mut all = Vec::new();
-        for (name, entry) in table.entries.iter().filter(|(name, _)| Some(name.as_str()) != fallback) {
-            let path = join_path(&path, name);
-            if let Err(what) = check(name) {
-                self.reading.problems.add(entry.at, &path, what);
-            }
-            let Value::Table(table) = &entry.node.value else {
+        table.entries.iter().filter_map(|it| self.one_named(&path, it, None, check, &mut read)).collect()
+    }
+
+    /// The same where the section `fallback` is no section of its own: it holds what the others inherit, and is given
+    /// apart. Names of `more` that have no section, in whatever case, are read as if they had an empty one there.
+    pub(crate) fn named_with<T>(
+        &mut self,
+        key: &'static str,
+        fallback: &'static str,
+        check: fn(&str) -> Result<(), String>,
+        more: &[(String, At)],
+        mut read: impl FnMut(&mut Section<'a, '_>, &str) -> T,
+    ) -> (Vec<(String, T)>, T) {
+        self.asked.insert(key);
+        let (_, table) = self.subtable(key);
+        let path = join_path(&self.path, key);
+        let (at, inherited) = match table.entries.get(fallback) {
+            None => (self.at, &EMPTY),
+            Some(Entry { at, node: Node { value: Value::Table(table), .. } }) => (*at, table),
+            Some(entry) => {
                 let what = format!("must be a table, is {}", entry.node.value.kind());
-                self.reading.problems.add(entry.node.at, &path, what);
-                continue;
-            };
-            let value = inner(self.reading, path, table, entry.at, inherited, |section| read(section, name));
-            all.push((name.clone(), value));
+                self.reading.problems.add(entry.node.at, &join_path(&path, fallback), what);
+                (entry.at, &EMPTY)
+            }
+        };
+        // Read once for itself, so that its mistakes show even if nobody inherits.
+        let default = inner(self.reading, join_path(&path, fallback), inherited, at, None, |it| read(it, fallback));
+        let inherited = Some((inherited, fallback));
+        let own = table.entries.iter().filter(|(name, _)| *name != fallback);
+        let mut all: Vec<_> = own.filter_map(|it| self.one_named(&path, it, inherited, check, &mut read)).collect();
+        for (name, at) in more {
+            if !table.entries.keys().any(|it| it.eq_ignore_ascii_case(name)) {
+                let value = inner(self.reading, join_path(&path, name), &EMPTY, *at, inherited, |it| read(it, name));
+                all.push((name.clone(), value));
+            }
         }
-        all
+        (all, default)
+    }
+
+    fn one_named<T>(
+        &mut self,
+        path: &str,
+        (name, entry): (&String, &'r Entry),
+        inherited: Option<(&Table, &'static str)>,
+        check: fn(&str) -> Result<(), String>,
+        mut read: impl FnMut(&mut Section<'a, '_>, &str) -> T,
+    ) -> Option<(String, T)> {
+        let path = join_path(path, name);
+        if let Err(what) = check(name) {
+            self.reading.problems.add(entry.at, &path, what);
+        }
+        let Value::Table(table) = &entry.node.value else {
+            let what = format!("must be a table, is {}", entry.node.value.kind());
+            self.reading.problems.add(entry.node.at, &path, what);
+            return None;
+        };
+        Some((name.clone(), inner(self.reading, path, table, entry.at, inherited, |section| read(section, name))))
     }
 
     /// A value of any kind. `read` says what is wrong with it; `show` how it is shown.
@@ -311,6 +343,11 @@ impl<'a, 'r> Section<'a, 'r> {
     /// Whether the files have the key, here or where it is inherited from.
     pub(crate) fn has(&mut self, key: &'static str) -> bool {
         self.find(key).is_some()
+    }
+
+    /// Whether the section itself has the key, and does not inherit it.
+    pub(crate) fn has_own(&self, key: &str) -> bool {
+        self.table.entries.contains_key(key)
     }
 
     /// Whether the files have the section `key.name`, whatever is in it.

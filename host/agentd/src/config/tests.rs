@@ -1,6 +1,8 @@
 //! Configurations as people write them, and as they write them wrong.
 
 mod accounts;
+mod github;
+mod people;
 mod sandboxes;
 
 use super::*;
@@ -105,7 +107,7 @@ claude = "yes"
 "#;
     insta::assert_snapshot!(Folder::with(main).problems(), @r#"
     agentd.toml:1: mode: must be propose, ask or auto, is "sometimes"
-    agentd.toml:2: concurency: is not a key; known are accounts, agents, analyzers, budget, commits, credentials, home, limits, mode, network, notifiers, plugins, prices, prioritizer, prompts, registries, repositories, sandbox, sources, timeouts
+    agentd.toml:2: concurency: is not a key; known are accounts, agents, analyzers, budget, commits, credentials, github, home, limits, mode, network, notifiers, plugins, prices, prioritizer, prompts, registries, repositories, sandbox, sources, timeouts
     agentd.toml:4: limits.concurrent: must be 1 to 64, is 0
     agentd.toml:5: limits.per_repository: must be a whole number, is a text
     agentd.toml:6: limits.open_changes: must be 1 to 1000, is -1
@@ -218,7 +220,7 @@ fn files_are_joined_and_a_key_set_twice_names_both() {
         .file("conf.d/ignored.bak", "nonsense", 0o644);
     let config = folder.config();
     assert_eq!((config.limits.concurrent, config.limits.open_changes), (5, 9));
-    assert_eq!(config.repositories["web"].path, folder.path().join("web.git"));
+    assert_eq!(config.repositories["web"].path, Some(folder.path().join("web.git")));
     assert_eq!(config.default_agent().map(|(name, _)| name), Some("one"));
     let folder = folder.file("conf.d/30.toml", "mode = \"ask\"\n[limits]\nconcurrent = 1\n", 0o644);
     insta::assert_snapshot!(folder.problems(), @r"
@@ -242,10 +244,10 @@ path = "~/web"
 "#;
     let config = Folder::with(main).config();
     let (api, web) = (&config.repositories["acme/api"], &config.repositories["web"]);
-    assert_eq!((api.push, web.push), (Push::Ask, Push::Branch));
+    assert_eq!((api.push, web.push), (Some(Push::Ask), Some(Push::Branch)));
     assert_eq!((&api.gates, web.executor), (&web.gates, None));
-    assert_eq!(web.path, Path::new("/home/me/web"));
-    assert_eq!(config.repository_default.gates, ["make test"]);
+    assert_eq!(web.path.as_deref(), Some(Path::new("/home/me/web")));
+    assert_eq!(config.repository_defaults.gates, ["make test"]);
     let shown: Vec<_> = config.shown.iter().filter(|it| it.key.ends_with(".push")).collect();
     assert_eq!(
         shown.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(),
@@ -341,17 +343,22 @@ fn the_example_is_right_with_every_key_in_use_and_has_every_key() {
     let all: String = text.lines().map(uncommented).collect();
     let mut folder =
         Folder::with(&all).file("secrets/wiki", "secret", 0o600).file("secrets/own-server", "secret", 0o600);
+    folder = folder.file("pull-request.md", "{{ what }}", 0o644).variable("GITHUB_TOKEN", "secret");
     for name in ["ANTHROPIC_API_KEY", "TRACKER_TOKEN", "BOARD_KEY", "SEARCH_KEY", "CHAT_HOOK_URL", "TEAM_SIGNING_KEY"] {
         folder = folder.variable(name, "secret");
     }
     let config = folder.config();
-    // A key that stands in one section of several of a kind is known from there.
+    // A key that stands in one section of several of a kind is known from there, and a list of tables from their keys.
     let kind = |key: &str| {
-        let mut parts = key.split('.');
-        (parts.next().unwrap().to_owned(), parts.next_back().map(str::to_owned))
+        let mut parts = key.split('.').map(|part| part.split('[').next().unwrap().to_owned());
+        (parts.next().unwrap(), parts.collect::<Vec<_>>())
     };
     let said: Vec<_> = config.shown.iter().filter(|it| it.origin != Origin::Default).map(|it| kind(&it.key)).collect();
-    let forgotten = config.shown.iter().filter(|it| it.origin == Origin::Default && !said.contains(&kind(&it.key)));
+    let known = |key: &str| {
+        let (section, names) = kind(key);
+        said.iter().any(|(of, said)| *of == section && names.last().is_none_or(|it| said.contains(it)))
+    };
+    let forgotten = config.shown.iter().filter(|it| it.origin == Origin::Default && !known(&it.key));
     let forgotten: Vec<_> = forgotten.collect();
     assert!(forgotten.is_empty(), "the example lacks {forgotten:#?}");
 }

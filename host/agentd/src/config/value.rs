@@ -72,8 +72,35 @@ pub(crate) fn network(text: &str) -> Result<(IpAddr, u8), String> {
 
 /// `https://api.acme.com/v1`: what paths are added to. Given back without a slash at its end.
 pub(crate) fn base_url(text: &str) -> Result<String, String> {
-    let bad =
-        |why: &str| Err(format!("`{text}` is not an address, which looks like \"https://api.acme.com/v1\": {why}"));
+    address(text, "https://api.acme.com/v1").map(|_| text.trim_end_matches('/').to_owned())
+}
+
+/// `https://github.acme.com`: where GitHub's pages are, without a path or a slash at its end. Only a server on this
+/// machine may do without encryption.
+pub(crate) fn page_url(text: &str) -> Result<String, String> {
+    let example = "https://github.acme.com";
+    let bad = |why: &str| Err(format!("`{text}` is not an address of GitHub, which looks like \"{example}\": {why}"));
+    let url = address(text, example)?;
+    if url.path() != "/" {
+        return bad("it has a path");
+    }
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if url.scheme() != "https" && !loopback {
+        return bad("it is not https:, and a token is sent there");
+    }
+    if matches!(url.host_str(), Some("api.github.com" | "www.github.com")) {
+        return bad("leave url out for github.com");
+    }
+    Ok(url.origin().ascii_serialization())
+}
+
+fn address(text: &str, example: &str) -> Result<url::Url, String> {
+    let bad = |why: &str| Err(format!("`{text}` is not an address, which looks like \"{example}\": {why}"));
     let Ok(url) = url::Url::parse(text) else { return bad("it cannot be read as one") };
     if !url.username().is_empty() || url.password().is_some() {
         // What stands there may be a secret: it is not repeated.
@@ -85,7 +112,7 @@ pub(crate) fn base_url(text: &str) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return bad("it has a query or a fragment");
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(url)
 }
 
 /// `api.acme.com:443`: one host and one port.
@@ -118,10 +145,44 @@ pub(crate) fn repository_id(text: &str) -> Result<(), String> {
             && !it.starts_with(['.', '-'])
             && it.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.'))
     };
-    if text.len() <= 128 && text.split('/').count() <= 2 && text.split('/').all(part) {
+    let here = text.len() <= 128 && text.split('/').count() <= 2 && text.split('/').all(part);
+    // GitHub has names that begin with a point, as acme/.github.
+    if here || repository_on_github(text).is_ok() {
         return Ok(());
     }
     Err("is not the id of a repository, which looks like \"acme/api\" or \"api\"".into())
+}
+
+/// `owner/name` as GitHub has them.
+pub(crate) fn repository_on_github(text: &str) -> Result<(), String> {
+    let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
+    let (owner, name) = text.split_once('/').unwrap_or_default();
+    let whole = (1..=100).contains(&name.len()) && name.chars().all(fits);
+    if is_account(owner) && whole && !name.starts_with('-') && !matches!(name, "." | "..") && !name.ends_with(".git") {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not a repository on GitHub, which looks like \"acme/api\""))
+}
+
+/// The name of an account on GitHub; that of a program ends in `[bot]`.
+pub(crate) fn login(text: &str) -> Result<(), String> {
+    if is_account(text.strip_suffix("[bot]").unwrap_or(text)) {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not the name of an account on GitHub, which looks like \"octocat\""))
+}
+
+/// `team:org/slug`: the organization and the team's name in addresses.
+pub(crate) fn team(text: &str) -> Result<(&str, &str), String> {
+    let parts = text.strip_prefix("team:").and_then(|it| it.split_once('/'));
+    parts
+        .filter(|(org, slug)| is_account(org) && is_account(slug))
+        .ok_or_else(|| format!("`{text}` is not a team, which looks like \"team:acme/backend\""))
+}
+
+fn is_account(text: &str) -> bool {
+    let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_');
+    (1..=100).contains(&text.len()) && !text.starts_with('-') && text.chars().all(fits)
 }
 
 #[cfg(test)]
@@ -178,9 +239,58 @@ mod tests {
             assert!(base_url(bad).is_err(), "{bad}");
         }
         assert!(!base_url("https://u:hidden@a/").unwrap_err().contains("hidden"));
+        for (text, page) in [
+            ("https://github.acme.com/", Ok("https://github.acme.com")),
+            ("https://GitHub.acme.com:8443", Ok("https://github.acme.com:8443")),
+            ("http://127.0.0.1:9999", Ok("http://127.0.0.1:9999")),
+            ("http://[::1]:80", Ok("http://[::1]")),
+            ("http://github.acme.com", Err("it is not https:, and a token is sent there")),
+            ("https://github.acme.com/api/v3", Err("it has a path")),
+            ("https://api.github.com", Err("leave url out for github.com")),
+            ("github.acme.com", Err("it cannot be read as one")),
+            ("https://me:hidden@a/", Err("it belongs into a secret")),
+        ] {
+            match page {
+                Ok(page) => assert_eq!(page_url(text).as_deref(), Ok(page)),
+                Err(why) => {
+                    assert!(page_url(text).is_err_and(|it| it.ends_with(why) && !it.contains("hidden")), "{text}")
+                }
+            }
+        }
         assert!(endpoint("db.acme.com:5432").is_ok() && endpoint("10.0.0.1:443").is_ok());
         for bad in ["", "a", "a:", "a:0", "a:70000", "*.acme.com:443", "https://a:443", "a b:1", ":443"] {
             assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_on_github_has_a_shape() {
+        for good in ["acme/api", "Acme-2/web.site_1", "acme/.github", "user_acme/x"] {
+            assert!(repository_on_github(good).is_ok() && repository_id(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "api",
+            "acme/",
+            "/api",
+            "acme/..",
+            "acme/.",
+            "a.b/c",
+            "acme/api.git",
+            "a/b/c",
+            "-a/b",
+            "a/-b",
+            "a[bot]/b",
+        ] {
+            assert!(repository_on_github(bad).is_err(), "{bad}");
+        }
+        assert!(login("octo-cat").is_ok() && login("dependabot[bot]").is_ok());
+        for bad in ["", "@anna", "a b", "-a", "a/b", "[bot]", "team:acme/x"] {
+            assert!(login(bad).is_err(), "{bad}");
+        }
+        assert_eq!(team("team:acme/backend"), Ok(("acme", "backend")));
+        for bad in ["acme/backend", "team:acme", "team:/x", "team:a/", "team:a/b/c", "team:a/B C"] {
+            assert!(team(bad).is_err(), "{bad}");
         }
     }
 

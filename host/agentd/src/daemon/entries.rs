@@ -40,7 +40,7 @@ async fn entry(plugins: &Plugins, it: Use<'_>) -> anyhow::Result<Entry> {
 pub(super) async fn sources(config: &Config, plugins: &Plugins) -> anyhow::Result<Vec<Source>> {
     let mut sources = vec![];
     for (name, it) in &config.sources {
-        let repositories = config.repositories.keys().cloned().collect();
+        let repositories = config.repositories_of(&it.repositories);
         let used =
             Use { section: format!("sources.{name}"), name, plugin: &it.plugin, settings: &it.settings, repositories };
         sources.push(Source {
@@ -49,6 +49,7 @@ pub(super) async fn sources(config: &Config, plugins: &Plugins) -> anyhow::Resul
             mode: it.mode,
             interval: it.interval,
             repository: it.repository.clone(),
+            allow: it.allow.clone(),
         });
     }
     Ok(sources)
@@ -58,14 +59,15 @@ pub(super) async fn analyzers(config: &Config, plugins: &Plugins) -> anyhow::Res
     let mut analyzers = vec![];
     for (name, it) in &config.analyzers {
         let section = format!("analyzers.{name}");
-        let repositories = it.repositories.clone();
-        let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories };
+        let repositories = config.repositories_of(&it.repositories);
+        let used =
+            Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories: repositories.clone() };
         analyzers.push(Analyzer {
             name: name.clone(),
             entry: entry(plugins, used).await?,
             mode: it.mode,
             interval: it.interval,
-            repositories: it.repositories.clone(),
+            repositories,
         });
     }
     Ok(analyzers)
@@ -98,7 +100,8 @@ pub(super) async fn notifiers(config: &Config, plugins: &Plugins) -> anyhow::Res
     let mut notifiers = vec![];
     for (name, it) in &config.notifiers {
         let section = format!("notifiers.{name}");
-        let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories: vec![] };
+        let repositories = config.repositories_of(&it.repositories);
+        let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories };
         let mut events = GlobSetBuilder::new();
         for glob in &it.events {
             events.add(Glob::new(glob)?); // the configuration's reader has checked them

@@ -87,8 +87,9 @@ pub(super) fn models(config: &Config, name: &str, agent: &Agent, wants: &[Want])
     (models, missing)
 }
 
-/// What run tokens are made from. It outlives the daemon, so that a sandbox that is adopted keeps its token.
-fn key(path: &Path) -> io::Result<[u8; 32]> {
+/// A key in a file, made at the first time. Run tokens are made from one: it outlives the daemon, so that a sandbox that
+/// is adopted keeps its token.
+pub(super) fn key(path: &Path) -> io::Result<[u8; 32]> {
     let mut key = [0; 32];
     match fs::File::open(path) {
         Ok(mut file) => {

@@ -1,5 +1,7 @@
-//! The other ends of the plugins' host calls: the store's key-value space, the egress, and the reading of repositories.
+//! The other ends of the plugins' host calls: the store's key-value space, the egress, the reading of repositories and of
+//! the forge.
 
+use super::forge;
 use agentd_egress::{Egress, Request, Rule};
 use agentd_plugin::{Host, HttpCall, Tree, wit};
 use agentd_run::{Clock, Reading};
@@ -11,12 +13,13 @@ use std::{
     time::Duration,
 };
 use wit::common::{Content, Error};
-use wit::repository as files;
+use wit::{forge as issues, repository as files};
 
 pub(super) struct Wired {
     pub(super) reader: Reader,
     pub(super) egress: Egress,
     pub(super) reading: Reading,
+    pub(super) forge: forge::Reading,
     pub(super) clock: Clock,
     pub(super) told: Told,
 }
@@ -144,6 +147,34 @@ impl Host for Wired {
 
     async fn churn(&self, tree: Tree, query: files::ChurnQuery) -> Result<Vec<files::ChurnedFile>, Error> {
         self.reading.churn(tree, query).await
+    }
+
+    async fn list_issues(&self, ids: &[String], query: issues::IssueQuery) -> Result<issues::IssuePage, Error> {
+        self.forge.list_issues(ids, query).await
+    }
+
+    async fn get_issue(&self, repository: &str, number: u32) -> Result<issues::Issue, Error> {
+        self.forge.get_issue(repository, number).await
+    }
+
+    async fn list_comments(&self, ids: &[String], query: issues::CommentQuery) -> Result<issues::CommentPage, Error> {
+        self.forge.list_comments(ids, query).await
+    }
+
+    async fn list_pull_requests(&self, query: issues::PullRequestQuery) -> Result<issues::PullRequestPage, Error> {
+        self.forge.list_pull_requests(query).await
+    }
+
+    async fn get_pull_request(&self, repository: &str, number: u32) -> Result<issues::PullRequest, Error> {
+        self.forge.get_pull_request(repository, number).await
+    }
+
+    async fn list_labels(&self, repository: &str) -> Result<Vec<issues::Label>, Error> {
+        self.forge.list_labels(repository).await
+    }
+
+    async fn list_checks(&self, repository: &str, commit: &str) -> Result<Vec<issues::Check>, Error> {
+        self.forge.list_checks(repository, commit).await
     }
 }
 

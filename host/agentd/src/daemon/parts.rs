@@ -1,27 +1,30 @@
 //! From the configuration to the parts that move tasks: executors, forges, plugins, secrets.
 
-use super::{Shipped, entries, gateway, host, misconfigured};
+use super::{Shipped, entries, forge, gateway, github, host, misconfigured};
 use crate::{
     config::{self, Config, ExecutorKind, Push},
     toolbox,
 };
 use agentd_egress::{Credential, Credentials, Egress, secret::SecretScan};
 use agentd_executor::{DockerExecutor, DockerOptions, Executor, Kind, Limits, LocalExecutor, image};
-use agentd_forge::{Author, Forge, LocalForge};
+use agentd_forge::{Author, Forge, GitHub, LocalForge};
 use agentd_gateway::Gateway;
 use agentd_plugin::Plugins;
 use agentd_run::{Clock, Known, Layout, Options, Reading, Repository, Sandboxes, ServiceContainer, Timeouts, is_built};
 use agentd_store::Store;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 
 /// The agent's user and group in a container; no user of the host should have it.
 const AGENT_UID: u32 = 10_001;
 /// Holds networks: there is nothing in it.
-const EMPTY_IMAGE: &str = "agentd-empty:1";
+pub(crate) const EMPTY_IMAGE: &str = "agentd-empty:1";
 const PLUGIN_MEMORY: usize = 256 << 20;
 const COLLECT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 const REVIEW_INTERVAL: Duration = Duration::from_secs(30);
+/// So long a start waits in all for the repositories that globs name. Whoever starts agentd waits for it.
+const FIND_LIMIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Built {
     pub(super) options: Options,
@@ -32,16 +35,22 @@ pub(super) struct Built {
 pub(super) async fn build(config: &Config, store: &Store, shipped: &Shipped, clock: Clock) -> anyhow::Result<Built> {
     let layout = Layout::new(config.home.clone());
     let author = Author { name: config.commits.name.clone(), email: config.commits.email.clone() };
-    let repositories = repositories(config, store, &author).await?;
+    let github = github::github(config, store.instance(), github::key(&config.home)?)?;
+    let config = &with_found(config, github.as_ref()).await;
+    let repositories = repositories(config, store, &author, github.as_ref()).await?;
     let (credentials, keys) = (credentials(config), gateway::credentials(config));
-    let secrets = SecretScan::new(credentials.secrets().into_iter().chain(keys.secrets()).collect());
+    let own = github::secrets(config);
+    let secrets = SecretScan::new(credentials.secrets().into_iter().chain(keys.secrets()).chain(own).collect());
     let egress = egress(config, credentials)?;
     let models = self::egress(config, keys)?;
     let loopback = repositories.values().any(|it: &Repository| it.executor.kind() == Kind::Local);
     let gateway = gateway::build(config, store, models, clock, loopback)?;
     let known = repositories.values().map(known).collect();
     let reading = Reading::new(layout.clone(), known);
-    let wired = host::Wired { reader: store.reader().clone(), egress, reading, clock, told: host::Told::default() };
+    let there = config.repositories.values().filter(|it| it.on_github()).map(|it| it.id.clone());
+    let forge = forge::Reading::new(github, there);
+    let told = host::Told::default();
+    let wired = host::Wired { reader: store.reader().clone(), egress, reading, forge, clock, told };
     let options = agentd_plugin::Options {
         cache: config.home.join("cache"),
         plugins: Some(config.plugins.clone()).filter(|it| it.is_dir()),
@@ -107,17 +116,19 @@ async fn plugins(options: agentd_plugin::Options, wired: host::Wired) -> anyhow:
 }
 
 fn known(it: &Repository) -> Known {
-    Known { id: it.id.clone(), forge: it.forge.kind().into(), base: it.base.clone(), url: None }
+    Known { id: it.id.clone(), forge: it.forge.kind().into(), base: it.base.clone(), url: it.forge.url() }
 }
 
-async fn repositories(config: &Config, store: &Store, author: &Author) -> anyhow::Result<BTreeMap<String, Repository>> {
+async fn repositories(
+    config: &Config,
+    store: &Store,
+    author: &Author,
+    github: Option<&GitHub>,
+) -> anyhow::Result<BTreeMap<String, Repository>> {
     let mut executors = Executors { config, instance: store.instance(), docker: None, local: None, image: None };
     let mut repositories = BTreeMap::new();
     for (id, it) in &config.repositories {
-        let options = agentd_forge::Options { branch_prefix: "agentd/".into(), author: author.clone() };
-        let forge = LocalForge::open(&it.path, options).await.map_err(|error| {
-            misconfigured(format!("[repositories.\"{id}\"]: {error}"), "give the path of a git repository")
-        })?;
+        let forge = forge_of(it, author, github).await?;
         let kind = config.executor_of(it);
         let image = match (kind, &it.image) {
             (ExecutorKind::Local, _) => String::new(),
@@ -129,7 +140,7 @@ async fn repositories(config: &Config, store: &Store, author: &Author) -> anyhow
         }
         let repository = Repository {
             id: id.clone(),
-            forge: Arc::new(forge) as Arc<dyn Forge>,
+            forge,
             executor: executors.of(kind)?,
             base: it.base.clone(),
             image,
@@ -140,11 +151,76 @@ async fn repositories(config: &Config, store: &Store, author: &Author) -> anyhow
             gates: it.gates.clone(),
             protected: globs(&it.protected)?,
             max_lines: it.max_diff.map_or(u64::MAX, u64::from),
-            ask: it.push == Push::Ask,
+            push: push(it),
+            labels: it.labels.clone(),
+            reviewers: it.reviewers.clone(),
+            draft: it.draft && it.on_github(),
+            template: it.pull_request.as_deref().map(template).transpose()?,
         };
         repositories.insert(id.clone(), repository);
     }
     Ok(repositories)
+}
+
+/// Where the repository's changes are reviewed. Nothing is asked of GitHub for that.
+async fn forge_of(it: &config::Repository, author: &Author, github: Option<&GitHub>) -> anyhow::Result<Arc<dyn Forge>> {
+    let id = &it.id;
+    let Some(path) = &it.path else {
+        let github = github.ok_or_else(|| {
+            misconfigured(
+                format!("[repositories.\"{id}\"] has no path, and there is no [github]"),
+                "`agentd auth github`",
+            )
+        })?;
+        let forge = github.repository(id, it.push == Some(Push::Fork));
+        return match forge {
+            Ok(forge) => Ok(Arc::new(forge)),
+            Err(error) => Err(misconfigured(format!("[repositories.\"{id}\"]: {error}"), "name it `owner/name`")),
+        };
+    };
+    let options = agentd_forge::Options { branch_prefix: github::BRANCH_PREFIX.into(), author: author.clone() };
+    let forge = LocalForge::open(path, options).await.map_err(|error| {
+        misconfigured(format!("[repositories.\"{id}\"]: {error}"), "give the path of a git repository")
+    })?;
+    Ok(Arc::new(forge))
+}
+
+fn push(it: &config::Repository) -> agentd_run::Push {
+    match it.push {
+        Some(Push::Ask) => agentd_run::Push::Ask,
+        // A fork's branches run without what the repository's CI holds.
+        Some(Push::Branch | Push::Fork) => agentd_run::Push::Branch,
+        None if it.on_github() => agentd_run::Push::AsWorkflowsSay,
+        None => agentd_run::Push::Ask,
+    }
+}
+
+fn template(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).map_err(|error| {
+        misconfigured(format!("the template {} cannot be read: {error}", file.display()), "see `pull_request`")
+    })
+}
+
+/// The configuration with the repositories that its globs find on GitHub. While GitHub cannot be reached, those that are
+/// named without a glob are there all the same.
+async fn with_found(config: &Config, github: Option<&GitHub>) -> Config {
+    let mut config = config.clone();
+    let Some(github) = github else { return config };
+    let until = Instant::now() + FIND_LIMIT;
+    for owner in config.owners_with_globs() {
+        let found = timeout_at(until, github.repositories_of(&owner)).await;
+        let late = |_| format!("GitHub has not answered after {} s", FIND_LIMIT.as_secs());
+        match found.map_err(late).and_then(|it| it.map_err(|error| error.to_string())) {
+            Ok(found) => config.take_found(found),
+            Err(why) => tracing::warn!(
+                owner,
+                why,
+                "The repositories of an owner cannot be listed: those that only a glob names are left out until the next \
+                 start"
+            ),
+        }
+    }
+    config
 }
 
 fn service(it: &config::Service) -> ServiceContainer {

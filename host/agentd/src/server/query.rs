@@ -112,5 +112,5 @@ pub(crate) async fn events(
 
 pub(crate) async fn effects(reader: &Reader, task: Option<TaskId>, all: bool) -> Result<Vec<EffectView>, Error> {
     let filter = EffectFilter { task, open_only: !all, limit: ROWS_MAX };
-    Ok(reader.effects(filter).await?.into_iter().map(EffectView::from).collect())
+    Ok(reader.effects_and_failed(filter).await?.into_iter().map(EffectView::from).collect())
 }

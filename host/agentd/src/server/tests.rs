@@ -76,6 +76,7 @@ impl Control for Told {
 }
 
 async fn take(store: &Store, draft: Draft, mode: Mode) -> TaskId {
+    let key = draft.key.clone();
     let intake = Intake {
         source: "cli".into(),
         drafts: vec![draft],
@@ -86,8 +87,10 @@ async fn take(store: &Store, draft: Draft, mode: Mode) -> TaskId {
         kv: Vec::new(),
         mode,
         branch_prefix: "agentd/".into(),
+        shared: std::collections::BTreeSet::new(),
     };
-    store.intake(intake, NOW).await.unwrap().new[0]
+    store.intake(intake, NOW).await.unwrap();
+    store.reader().task_by_key("cli", key).await.unwrap().unwrap().task.id
 }
 
 /// A server on a home of its own.
@@ -95,7 +98,7 @@ pub(crate) struct Daemon {
     _folder: tempfile::TempDir,
     pub(crate) home: Home,
     client: Client,
-    store: Store,
+    pub(crate) store: Store,
     pub(crate) told: Arc<Told>,
     stop: CancellationToken,
     tasks: TaskTracker,

@@ -3,7 +3,7 @@
 //! Fields are added, never renamed or removed: scripts read this. Points in time are milliseconds since 1970.
 
 use agentd_store::{Change, Effect, Remark, RunRow, StepRow, TaskRow, Usage};
-use agentd_task::{Draft, Mode, Purpose, Recorded, RunNumber, Severity, Status, Step, TaskId};
+use agentd_task::{Draft, Mode, Purpose, Recorded, RunNumber, Severity, Status, Step, TaskId, Thread};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -170,6 +170,15 @@ pub(crate) struct Submission {
     #[serde(default)]
     pub(crate) body: String,
     pub(crate) repository: String,
+    /// Where it stands.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
+    /// The canonical URL of what it is about: at most one open task has it.
+    #[serde(default)]
+    pub(crate) subject: Option<String>,
+    /// The issue that it is.
+    #[serde(default)]
+    pub(crate) thread: Option<Thread>,
     #[serde(default)]
     pub(crate) base: Option<String>,
     #[serde(default)]
@@ -206,9 +215,10 @@ impl Submission {
             key: self.key,
             title: self.title.trim().to_owned(),
             body: self.body,
-            url: None,
-            subject: None,
+            url: self.url,
+            subject: self.subject,
             repository: self.repository,
+            thread: self.thread,
             base: self.base,
             labels: self.labels,
             priority: self.priority,

@@ -1,37 +1,23 @@
 //! What a person sees: commands against a daemon that only writes down what it is told, and against none.
 
-use super::super::{Cli, Context, dispatch, print::Out};
+use super::{
+    super::{Cli, Context, dispatch},
+    screen::Screen,
+};
 use crate::server::tests::Daemon;
+use agentd_store::{Follow, NewEffect};
 use clap::Parser;
 use serde_json::json;
-use std::{
-    io::{self, Write},
-    sync::{Arc, Mutex},
-};
-
-#[derive(Clone, Default)]
-struct Screen(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Screen {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// The output of a command and, after it, its error. Ages and the home's path are left out.
 async fn seen(daemon: &Daemon, line: &str) -> String {
     let home = daemon.home.path().display().to_string();
     let cli = Cli::try_parse_from(["agentd", "--home", &home].into_iter().chain(line.split('|'))).unwrap();
     let screen = Screen::default();
-    let out = Out::to(Box::new(screen.clone()), cli.global.json);
+    let out = screen.out(cli.global.json);
     let mut context = Context::for_test(cli.global, out);
     let result = dispatch(cli.command, &mut context).await;
-    let mut text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
+    let mut text = screen.text();
     if let Err(error) = result {
         text.push_str(&error.to_string());
     }
@@ -93,6 +79,21 @@ async fn lists_and_single_tasks() {
     assert_eq!(seen(&daemon, "outbox|list").await, "nothing waits to be sent\n");
     let error = "error: there is no task t-9\nhint: agentd task list shows those that are there";
     assert_eq!(seen(&daemon, "task|show|t-9").await, error);
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_listed_until_somebody_decides() {
+    let daemon = daemon().await;
+    let (lane, key, kind) = ("notify:team".into(), "n1".into(), "notify".into());
+    let effect = NewEffect { task: None, lane, key, kind, payload: "{}".into() };
+    daemon.store.enqueue("notices".into(), 0, vec![effect], 10).await.unwrap();
+    let id = daemon.store.next_effects(20, 1).await.unwrap()[0].id;
+    daemon.store.effect_failed(id, "answered 404".into(), Follow::default(), 30).await.unwrap();
+    let row = "effect state kind task tries age lane error\n1 failed notify 1 notify:team answered 404";
+    assert_eq!(without_ages(&seen(&daemon, "outbox|list").await), row);
+    daemon.store.drop_effect(id, 40).await.unwrap();
+    assert_eq!(seen(&daemon, "outbox|list").await, "nothing waits to be sent\n");
+    assert!(seen(&daemon, "outbox|list|--all").await.contains("dropped"));
 }
 
 #[tokio::test]
