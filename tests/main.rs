@@ -9,6 +9,7 @@ mod support;
 mod agents;
 mod bad_input;
 mod crash;
+mod github;
 mod hostile;
 mod model_faults;
 mod order;

@@ -3,6 +3,7 @@
 pub(crate) mod bill;
 pub(crate) mod broken_crate;
 mod daemon;
+pub(crate) mod github;
 mod guest;
 mod home;
 mod image;
@@ -12,6 +13,7 @@ mod model;
 mod toolbox;
 
 pub(crate) use daemon::Daemon;
+pub(crate) use github::Hub;
 pub(crate) use guest::hostile_plugin;
 pub(crate) use home::{Home, git};
 pub(crate) use image::{dev_image, postgres_image};

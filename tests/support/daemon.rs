@@ -19,7 +19,7 @@ impl<'a> Daemon<'a> {
         let mut daemon = Daemon::spawn(home);
         wait_for("the daemon answers", || {
             if let Some(status) = daemon.child.try_wait().unwrap() {
-                panic!("the daemon ended with {status}: {}", home.log());
+                panic!("the daemon ended with {status}");
             }
             std::os::unix::net::UnixStream::connect(home.home().join("agentd.sock")).ok()
         });
@@ -94,7 +94,7 @@ impl<'a> Daemon<'a> {
             let over = matches!(state.as_deref(), Some("failed" | "cancelled" | "done"));
             if over || began.elapsed() > super::PATIENCE {
                 let shown = self.home.agentd(&["task", "show", task]);
-                panic!("{task} is {state:?}, expected {states:?}: {}\n{}", shown.stdout, self.home.log());
+                panic!("{task} is {state:?}, expected {states:?}: {}", shown.stdout);
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
         }

@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 /// The greeting is wrong, and the gate says so.
-const FILES: [(&str, &str); 3] = [
+pub(super) const FILES: [(&str, &str); 3] = [
     ("greeting.txt", "helo\n"),
     ("check.sh", "#!/bin/sh\ngrep -qx hello greeting.txt || { echo 'the greeting is wrong' >&2; exit 1; }\n"),
     ("README.md", "# A repository\n"),
@@ -21,15 +21,26 @@ pub(crate) struct Home {
     dir: TempDir,
     /// `docker` or `local`.
     pub(crate) executor: &'static str,
+    place: Place,
     settings: Settings,
+}
+
+/// Where the work comes from and goes to.
+enum Place {
+    /// A folder of tasks, and a bare repository.
+    Here,
+    /// Issues and repositories on GitHub: `[github]`, and the repository whose section the settings are for.
+    GitHub { section: String, repository: String },
 }
 
 /// What a test may want otherwise. The text of TOML values and sections.
 struct Settings {
     agent: String,
     gates: String,
+    /// Empty: the key is left out.
     push: String,
     repository: String,
+    source: String,
     concurrent: u32,
     more: String,
     timeouts: String,
@@ -49,22 +60,7 @@ pub(crate) struct Said {
 impl Home {
     /// A bare repository at `forge.git` whose gate fails, and an agent that mends it.
     pub(crate) fn new(executor: &'static str) -> Home {
-        let home = Home {
-            dir: tempfile::Builder::new().prefix("agentd-e2e-").tempdir().unwrap(),
-            executor,
-            settings: Settings {
-                agent: "cat > /dev/null; echo I look; echo hello > greeting.txt; echo I mended it".into(),
-                gates: "[\"sh check.sh\"]".into(),
-                push: "branch".into(),
-                repository: String::new(),
-                concurrent: 1,
-                more: String::new(),
-                timeouts: String::new(),
-                sandbox: String::new(),
-                mode: "auto".into(),
-                env: vec![],
-            },
-        };
+        let home = Home::empty(executor, Place::Here);
         fs::create_dir(home.path("tasks")).unwrap();
         let work = home.path("seed");
         fs::create_dir(&work).unwrap();
@@ -79,7 +75,36 @@ impl Home {
         home
     }
 
-    /// The agent's shell script. Its prompt is on its input.
+    /// One whose work is on GitHub; [`Home::github`] has to say how that is reached.
+    pub(super) fn on_github(repository: &str) -> Home {
+        let place = Place::GitHub { section: String::new(), repository: repository.into() };
+        let home = Home::empty("docker", place);
+        home.write_config();
+        home
+    }
+
+    fn empty(executor: &'static str, place: Place) -> Home {
+        Home {
+            dir: tempfile::Builder::new().prefix("agentd-e2e-").tempdir().unwrap(),
+            executor,
+            place,
+            settings: Settings {
+                agent: "cat > /dev/null; echo I look; echo hello > greeting.txt; echo I mended it".into(),
+                gates: "[\"sh check.sh\"]".into(),
+                push: "branch".into(),
+                repository: String::new(),
+                source: String::new(),
+                concurrent: 1,
+                more: String::new(),
+                timeouts: String::new(),
+                sandbox: String::new(),
+                mode: "auto".into(),
+                env: vec![],
+            },
+        }
+    }
+
+    /// The agent's shell script. Its prompt is on its input. Empty: there is no such agent.
     pub(crate) fn agent(self, script: &str) -> Home {
         self.with(|it| it.agent = script.into())
     }
@@ -106,6 +131,19 @@ impl Home {
         self.with(|it| it.concurrent = concurrent)
     }
 
+    /// Other keys of `[github]` than before.
+    pub(crate) fn github(mut self, keys: &str) -> Home {
+        if let Place::GitHub { section, .. } = &mut self.place {
+            *section = format!("[github]\n{keys}\n");
+        }
+        self.with(|_| ())
+    }
+
+    /// More keys of the source of tasks.
+    pub(crate) fn source(self, keys: &str) -> Home {
+        self.with(|it| it.source = keys.into())
+    }
+
     /// Keys of `[timeouts]`.
     pub(crate) fn timeouts(self, keys: &str) -> Home {
         self.with(|it| it.timeouts = keys.into())
@@ -126,9 +164,7 @@ impl Home {
 
     /// Another agent, for tasks that say `agent: NAME`.
     pub(crate) fn and_agent(self, name: &str, script: &str) -> Home {
-        let section = format!(
-            "[agents.{name}]\nplugin = \"command\"\nsettings = {{ argv = [\"sh\", \"-c\", '''{script}'''] }}\n"
-        );
+        let section = script_section(name, script, "");
         self.with(|it| it.more.push_str(&section))
     }
 
@@ -153,8 +189,7 @@ impl Home {
     }
 
     fn write_config(&self) {
-        let Settings { agent, gates, push, repository, concurrent, more, timeouts, sandbox, mode, env: _ } =
-            &self.settings;
+        let Settings { agent, concurrent, more, timeouts, sandbox, mode, .. } = &self.settings;
         let image = match (self.executor, std::env::var("AGENTD_TEST_IMAGE")) {
             ("docker", Ok(image)) => format!("image = \"{image}\""),
             _ => String::new(), // agentd makes one of this machine's programs
@@ -164,15 +199,33 @@ impl Home {
              [limits]\nconcurrent = {concurrent}\nper_repository = {concurrent}\nopen_changes = 1000\n\
              [timeouts]\n{timeouts}\n\
              [sandbox]\nexecutor = \"{executor}\"\n{image}\n{sandbox}\n\
-             [sources.tasks]\nplugin = \"folder\"\nrepository = \"acme/notes\"\ninterval = \"1s\"\nsettings = {{ path = \"{tasks}\" }}\n\
-             [agents.script]\nplugin = \"command\"\ndefault = true\nsettings = {{ argv = [\"sh\", \"-c\", '''{agent}'''] }}\n\
-             [repositories.\"acme/notes\"]\npath = \"{forge}\"\ngates = {gates}\npush = \"{push}\"\n{repository}\n\
+             {work}\n\
+             {agent}\n\
              {more}\n",
             executor = self.executor,
-            tasks = self.path("tasks").display(),
-            forge = self.forge().display(),
+            agent = script_section("script", agent, "default = true\n"),
+            work = self.work_sections(),
         );
         fs::write(self.path("agentd.toml"), text).unwrap();
+    }
+
+    /// The source of tasks, and the repository.
+    fn work_sections(&self) -> String {
+        let Settings { gates, push, repository: keys, source, .. } = &self.settings;
+        let push = if push.is_empty() { String::new() } else { format!("push = \"{push}\"") };
+        match &self.place {
+            Place::Here => format!(
+                "[sources.tasks]\nplugin = \"folder\"\nrepository = \"acme/notes\"\ninterval = \"1s\"\n\
+                 settings = {{ path = \"{tasks}\" }}\n{source}\n\
+                 [repositories.\"acme/notes\"]\npath = \"{forge}\"\ngates = {gates}\n{push}\n{keys}\n",
+                tasks = self.path("tasks").display(),
+                forge = self.forge().display(),
+            ),
+            Place::GitHub { section, repository } => format!(
+                "{section}[sources.issues]\nplugin = \"github-issues\"\ninterval = \"1s\"\n{source}\n\
+                 [repositories.\"{repository}\"]\ngates = {gates}\n{push}\n{keys}\n"
+            ),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -231,6 +284,12 @@ impl Home {
         serde_json::from_str(&self.ok(&["--json", "task", "show", task])).unwrap()
     }
 
+    /// The branch of a task.
+    #[track_caller]
+    pub(crate) fn branch(&self, task: &str) -> String {
+        self.shown(task)["branch"].as_str().unwrap().into()
+    }
+
     /// What the forge's repository says.
     #[track_caller]
     pub(crate) fn git(&self, args: &[&str]) -> String {
@@ -248,9 +307,22 @@ impl Home {
     }
 }
 
-/// A test that failed leaves what its daemon would have removed: mounts, and containers. Nothing here may panic.
+/// The section of an agent that is a shell script.
+fn script_section(name: &str, script: &str, keys: &str) -> String {
+    if script.is_empty() {
+        return String::new();
+    }
+    format!("[agents.{name}]\nplugin = \"command\"\n{keys}settings = {{ argv = [\"sh\", \"-c\", '''{script}'''] }}\n")
+}
+
+/// A test that failed shows what its daemon said, and leaves what that would have removed: mounts, and containers.
+/// Nothing here may panic.
 impl Drop for Home {
+    #[expect(clippy::print_stderr, reason = "a test that fails shows the log")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
         let root = self.root().display().to_string();
         let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
         for place in mounts.lines().filter_map(|it| it.split(' ').nth(1)).filter(|it| it.starts_with(&root)) {

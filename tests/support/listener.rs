@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// A small HTTP server that says 204 to everything.
+/// What it says if nothing else is wanted.
+const DONE: &str = "HTTP/1.1 204 No Content\r\n";
+
+/// A small HTTP server that takes everything.
 pub(crate) struct Listener {
     port: u16,
     heard: Arc<Mutex<Vec<Value>>>,
@@ -15,19 +18,36 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) fn start() -> Listener {
+        Listener::answering(&[DONE])
+    }
+
+    /// One that says these heads of answers, one after the other, and the last of them for ever. What it says is in them:
+    /// no answer has a body.
+    pub(crate) fn answering(heads: &[&'static str]) -> Listener {
+        let heads = heads.to_vec();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(vec![]));
         let keep = heard.clone();
         // It ends with the test's process.
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if let Ok(body) = take(stream.unwrap()) {
+            for (number, stream) in listener.incoming().enumerate() {
+                if let Ok(body) = take(stream.unwrap(), heads[number.min(heads.len() - 1)]) {
                     keep.lock().unwrap().push(body);
                 }
             }
         });
         Listener { port, heard }
+    }
+
+    /// Where it is, without a path.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// All bodies, in the order that they came.
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        self.heard.lock().unwrap().clone()
     }
 
     /// The sections that have agentd tell it.
@@ -38,8 +58,8 @@ impl Listener {
     /// The same where `[network]` lets agentd call this machine already.
     pub(crate) fn notifier_section(&self) -> String {
         format!(
-            "[notifiers.hook]\nplugin = \"webhook\"\nevents = [\"task.*\"]\nsettings = {{ url = \"http://127.0.0.1:{}/hook\" }}\n",
-            self.port
+            "[notifiers.hook]\nplugin = \"webhook\"\nevents = [\"task.*\"]\nsettings = {{ url = \"{}/hook\" }}\n",
+            self.url()
         )
     }
 
@@ -54,7 +74,7 @@ impl Listener {
     }
 }
 
-fn take(mut stream: TcpStream) -> Result<Value, std::io::Error> {
+fn take(mut stream: TcpStream, head: &str) -> Result<Value, std::io::Error> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut length = 0;
     loop {
@@ -71,6 +91,6 @@ fn take(mut stream: TcpStream) -> Result<Value, std::io::Error> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")?;
+    stream.write_all(format!("{head}content-length: 0\r\nconnection: close\r\n\r\n").as_bytes())?;
     serde_json::from_slice(&body).map_err(Into::into)
 }
