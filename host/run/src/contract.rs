@@ -48,7 +48,16 @@ pub(crate) fn task(row: &TaskRow, change: Option<&Change>) -> wit::work::Task {
         created_at: timestamp(row.created_at),
         changed_at: timestamp(row.changed_at),
         spent_microusd: 0,
-        extra: vec![],
+        extra: standing(&row.task.status).map(|(key, word)| (key.to_owned(), word.to_owned())).into_iter().collect(),
+    }
+}
+
+/// What the state alone does not say: for whom a task waits, how it ended.
+fn standing(status: &Status) -> Option<(&'static str, &'static str)> {
+    match status {
+        Status::Waiting { on } => Some(("waits-for", on.as_str())),
+        Status::Done { outcome } => Some(("outcome", outcome.as_str())),
+        _ => None,
     }
 }
 

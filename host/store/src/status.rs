@@ -154,8 +154,8 @@ impl Columns<'_> {
             Status::Running { step, cancel } => {
                 Columns { step: Some(Step::as_str(*step)), cancel: Some(*cancel), ..none }
             }
-            Status::Waiting { on } => Columns { waits_on: Some(on_word(*on)), ..none },
-            Status::Done { outcome } => Columns { outcome: Some(outcome_word(*outcome)), ..none },
+            Status::Waiting { on } => Columns { waits_on: Some(on.as_str()), ..none },
+            Status::Done { outcome } => Columns { outcome: Some(outcome.as_str()), ..none },
             Status::Failed { failure } => {
                 Columns { failure: Some(failure.reason.as_str()), failure_text: Some(&failure.text), ..none }
             }
@@ -185,29 +185,12 @@ fn queued_of(text: &str) -> Option<Queued> {
         .find(|it| queued_word(*it) == text)
 }
 
-fn on_word(on: On) -> &'static str {
-    match on {
-        On::Start => "start",
-        On::Approval => "approval",
-        On::Operator => "operator",
-        On::Confirmation => "confirmation",
-    }
-}
-
 fn on_of(text: &str) -> Option<On> {
-    [On::Start, On::Approval, On::Operator, On::Confirmation].into_iter().find(|it| on_word(*it) == text)
-}
-
-fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Change => "change",
-        Outcome::Answer => "answer",
-        Outcome::NothingToDo => "nothing-to-do",
-    }
+    On::ALL.into_iter().find(|it| it.as_str() == text)
 }
 
 fn outcome_of(text: &str) -> Option<Outcome> {
-    [Outcome::Change, Outcome::Answer, Outcome::NothingToDo].into_iter().find(|it| outcome_word(*it) == text)
+    Outcome::ALL.into_iter().find(|it| it.as_str() == text)
 }
 
 fn unreadable(column: &str, text: &str) -> rusqlite::Error {

@@ -33,6 +33,21 @@ pub enum On {
     Confirmation,
 }
 
+impl On {
+    pub const ALL: [On; 4] = [On::Start, On::Approval, On::Operator, On::Confirmation];
+
+    /// The word that is stored, and given to plugins.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            On::Start => "start",
+            On::Approval => "approval",
+            On::Operator => "operator",
+            On::Confirmation => "confirmation",
+        }
+    }
+}
+
 /// How a task ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -43,6 +58,20 @@ pub enum Outcome {
     Answer,
     /// There was nothing to do, and a person said so too.
     NothingToDo,
+}
+
+impl Outcome {
+    pub const ALL: [Outcome; 3] = [Outcome::Change, Outcome::Answer, Outcome::NothingToDo];
+
+    /// The word that is stored, and given to plugins.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Change => "change",
+            Outcome::Answer => "answer",
+            Outcome::NothingToDo => "nothing-to-do",
+        }
+    }
 }
 
 /// What a run is for.

@@ -38,47 +38,51 @@ pub(crate) fn text(settings: &Settings, update: &Update) -> Option<String> {
 /// What a part of the comment is made of: headline, quotation, next step.
 type Parts = (&'static str, Option<String>, Option<String>);
 
-/// What it waits for. The host's reason names the command; what kind of waiting it is follows from that.
+/// For whom it waits, and what that person may do.
 fn waiting(update: &Update) -> Parts {
     let task = &update.task;
     let id = &task.id;
-    let why = task.reason.clone().unwrap_or_default();
     let run = |commands: String| Some(format!("{commands}, where agentd runs."));
-    if why.contains("agentd task start") {
-        let headline = "Waiting for a person to start it.";
-        (headline, None, run(format!("To start it: `agentd task start {id}`")))
-    } else if why.contains("nothing to do") {
-        let headline = "The agent found nothing to do, and waits for a person to say whether that is so.";
-        let next =
-            format!("If it is so: `agentd task approve {id}`; if not: `agentd task reject {id} --comment \"…\"`");
-        (headline, answer(update), run(next))
-    } else if why.contains("agentd task approve") {
-        let headline = "Waiting for a person to look at the change before it is pushed.";
-        let next = format!(
-            "To see it: `agentd task diff {id}`; to have it pushed: `agentd task approve {id}`; to have it done \
-             otherwise: `agentd task reject {id} --comment \"…\"`"
-        );
-        (headline, None, run(next))
-    } else {
-        let headline = "Waiting for an operator to put something right.";
-        let note = why.split_once("put something right: ").map(|(_, note)| note.to_owned());
-        (headline, note.or_else(|| reason(task)), run(format!("When that is done: `agentd task retry {id}`")))
+    match extra(task, "waits-for") {
+        "start" => ("Waiting for a person to start it.", None, run(format!("To start it: `agentd task start {id}`"))),
+        "confirmation" => {
+            let headline = "The agent found nothing to do, and waits for a person to say whether that is so.";
+            let next =
+                format!("If it is so: `agentd task approve {id}`; if not: `agentd task reject {id} --comment \"…\"`");
+            (headline, answer(update), run(next))
+        }
+        "approval" => {
+            let headline = "Waiting for a person to look at the change before it is pushed.";
+            let next = format!(
+                "To see it: `agentd task diff {id}`; to have it pushed: `agentd task approve {id}`; to have it done \
+                 otherwise: `agentd task reject {id} --comment \"…\"`"
+            );
+            (headline, None, run(next))
+        }
+        _ => {
+            let headline = "Waiting for an operator to put something right.";
+            let why = task.reason.as_deref().unwrap_or_default();
+            let note = why.split_once("put something right: ").map(|(_, note)| note.to_owned());
+            (headline, note.or_else(|| reason(task)), run(format!("When that is done: `agentd task retry {id}`")))
+        }
     }
 }
 
 fn done(update: &Update) -> Parts {
     let task = &update.task;
-    let why = task.reason.as_deref().unwrap_or_default();
-    let merged = task.change.as_ref().is_some_and(|it| it.state == "merged");
-    if merged || why.contains("merged") {
-        ("Done: the pull request was merged.", None, None)
-    } else if why.contains("nothing to do") {
-        ("Done: there was nothing to do.", None, None)
-    } else if let Some(answer) = answer(update) {
-        ("Done, without a change. This is the answer:", Some(answer), None)
-    } else {
-        ("Done.", reason(task), None)
+    match extra(task, "outcome") {
+        "change" => ("Done: the pull request was merged.", None, None),
+        "nothing-to-do" => ("Done: there was nothing to do.", None, None),
+        _ => match answer(update) {
+            Some(answer) => ("Done, without a change. This is the answer:", Some(answer), None),
+            None => ("Done.", reason(task), None),
+        },
     }
+}
+
+/// What the host says beside the state; empty: nothing.
+fn extra<'a>(task: &'a Task, key: &str) -> &'a str {
+    task.extra.iter().find(|(name, _)| name == key).map_or("", |(_, value)| value)
 }
 
 /// Why it ended: an update of a withdrawal says more than the task.

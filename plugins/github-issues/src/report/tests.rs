@@ -6,7 +6,10 @@ use agentd_sdk::task_source::Thread;
 use agentd_sdk::work::Change;
 use std::fmt::Write as _;
 
+/// `state` may say more after a colon: for whom it waits, or how it ended.
 fn task(state: &str, reason: &str) -> Task {
+    let (state, word) = state.split_once(':').unwrap_or((state, ""));
+    let key = if state == "waiting" { "waits-for" } else { "outcome" };
     Task {
         id: "t-3".into(),
         key: "acme/shop#7".into(),
@@ -14,6 +17,7 @@ fn task(state: &str, reason: &str) -> Task {
         state: state.into(),
         reason: Some(reason.into()).filter(|it: &String| !it.is_empty()),
         run: 1,
+        extra: if word.is_empty() { vec![] } else { vec![(key.into(), word.into())] },
         ..Task::default()
     }
 }
@@ -93,33 +97,37 @@ fn a_change_is_shown_where_it_is_reviewed() {
 #[test]
 fn who_waits_for_a_person_says_for_what_and_how_to_answer() {
     let mut told = String::new();
-    for (former, run, reason, text) in [
+    for (former, run, on, reason, text) in [
         (
             "",
             0,
+            "start",
             "waits for a person to start it: agentd task start t-3",
             "t-3 waits for a person to start it (Mend it)",
         ),
         (
             "running",
             1,
+            "approval",
             "waits for a person to see its change: agentd task approve t-3",
             "t-3 waits for a person (Mend it)",
         ),
         (
             "running",
             1,
+            "confirmation",
             "the agent found nothing to do; a person says whether that is so: agentd task approve t-3",
             "The test passes already.",
         ),
         (
             "running",
             2,
+            "operator",
             "waits for an operator to put something right: the key was refused",
             "t-3 waits for an operator",
         ),
     ] {
-        let task = Task { run, ..task("waiting", reason) };
+        let task = Task { run, ..task(&format!("waiting:{on}"), reason) };
         told += &tell(&working(), &update(former, task, text, 200));
         told += "\n----\n";
     }
@@ -185,9 +193,9 @@ fn a_failure_says_why_and_what_to_do_next() {
 fn an_end_gives_the_issue_back() {
     let mut told = String::new();
     for (state, reason, text) in [
-        ("done", "its change was merged", "The change was merged"),
-        ("done", "the agent answered and changed nothing", "It is a **feature**.\n\n- really"),
-        ("done", "there was nothing to do", "A person agreed that there is nothing to do"),
+        ("done:change", "its change was merged", "The change was merged"),
+        ("done:answer", "the agent answered and changed nothing", "It is a **feature**.\n\n- really"),
+        ("done:nothing-to-do", "there was nothing to do", "A person agreed that there is nothing to do"),
         ("cancelled", "was cancelled", "t-3 was withdrawn: closed as not planned by ann"),
         ("cancelled", "was cancelled", "A person cancelled it"),
     ] {
@@ -297,7 +305,7 @@ fn another_instances_lock_is_left_alone() {
     check_silent(&world, &update("running", lost.clone(), "t-3 was withdrawn: claimed", 200));
 
     let world = working();
-    tell(&world, &update("running", task("done", "its change was merged"), "merged", 200));
+    tell(&world, &update("running", task("done:change", "its change was merged"), "merged", 200));
     let later = report(&world, &Settings::default(), &update("running", lost, "t-3 was withdrawn: claimed", 300));
     let later = later.expect("edits");
     assert!(later[0].remove_labels.is_empty() && later[0].extra.is_empty(), "{later:?}");
