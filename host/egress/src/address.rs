@@ -1,6 +1,6 @@
 //! Which addresses may be dialled: public ones, and the networks that the operator named.
 //!
-//! An IPv6 address that carries an IPv4 one (mapped, compatible, NAT64, 6to4) is judged by the address it carries, for
+//! An IPv6 address that carries an IPv4 one (mapped, compatible, NAT64, 6to4, ISATAP) is judged by the address it carries, for
 //! that is where the packet ends. Everything that is not plainly public is refused: a new special range is then
 //! refused too, where a list of bad ranges would let it through.
 
@@ -85,6 +85,8 @@ fn carried(ip: IpAddr) -> IpAddr {
         // `::` and `::1` are addresses of their own, not compatible ones.
         [0, 0, 0, 0, 0, 0, high, low_word] if high != 0 || low_word > 1 => low(0),
         [0x2002, ..] => low(80),
+        // ISATAP: a router of that kind hands the packet on to the address in the end of this one.
+        [_, _, _, _, 0 | 0x200, 0x5efe, _, _] => low(0),
         _ => ip,
     }
 }
@@ -98,6 +100,7 @@ fn refusal_v4(ip: Ipv4Addr) -> Option<&'static str> {
         [169, 254, 169, 254] | [168, 63, 129, 16] => Some("a cloud's metadata service"),
         [169, 254, ..] => Some("link-local"),
         [0, ..] => Some("unspecified"),
+        // Oracle's metadata service is among the first of these.
         [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => {
             Some("reserved")
         }
@@ -111,6 +114,10 @@ fn refusal_v6(ip: Ipv6Addr) -> Option<&'static str> {
     match ip.segments() {
         [0, 0, 0, 0, 0, 0, 0, 1] => Some("loopback"),
         [0, 0, 0, 0, 0, 0, 0, 0] => Some("unspecified"),
+        // Amazon's and Google's.
+        [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => {
+            Some("a cloud's metadata service")
+        }
         [0xfe80..=0xfebf, ..] => Some("link-local"),
         [0xfc00..=0xfdff, ..] | [0xfec0..=0xfeff, ..] => Some("private"),
         [0xff00..=0xffff, ..] => Some("multicast"),
@@ -143,7 +150,17 @@ mod tests {
         check("10.0.0.1", Some("private"));
         check("172.31.255.255", Some("private"));
         check("192.168.1.1", Some("private"));
-        check("fd00:ec2::254", Some("private"));
+        check("fd00:ec2::254", Some("a cloud's metadata service"));
+        check("fd20:ce::254", Some("a cloud's metadata service"));
+        check("fd20:ce::253", Some("private"));
+        check("fec0::1", Some("private"));
+        check("0.1.2.3", Some("unspecified"));
+        check("192.0.0.192", Some("reserved"));
+        check("198.18.0.1", Some("reserved"));
+        check("203.0.113.9", Some("reserved"));
+        check("100::1", Some("reserved"));
+        check("5f00::1", Some("reserved"));
+        check("4000::1", Some("reserved"));
         check("100.100.100.200", Some("carrier-private"));
         check("169.254.169.254", Some("a cloud's metadata service"));
         check("168.63.129.16", Some("a cloud's metadata service"));
@@ -168,6 +185,19 @@ mod tests {
         check("64:ff9b::1.1.1.1", None);
         check("2002:7f00:1::", Some("loopback"));
         check("2002:101:101::1", None);
+        check("2002:a9fe:a9fe::1", Some("a cloud's metadata service"));
+        check("2002:c0a8:1::1", Some("private"));
+        check("::ffff:0.0.0.0", Some("unspecified"));
+        check("::ffff:a9fe:a9fe", Some("a cloud's metadata service"));
+        check("::a9fe:a9fe", Some("a cloud's metadata service"));
+        check("64:ff9b::a83f:8110", Some("a cloud's metadata service"));
+        // The form of a translator's own, and the prefix of networks' own translators: what is behind cannot be told.
+        check("::ffff:0:7f00:1", Some("reserved"));
+        check("64:ff9b:1::7f00:1", Some("reserved"));
+        check("2606:4700::5efe:7f00:1", Some("loopback"));
+        check("2606:4700::200:5efe:a9fe:a9fe", Some("a cloud's metadata service"));
+        check("fe80::5efe:10.0.0.1", Some("private"));
+        check("2001:0:4136:e378:8000:63bf:3fff:fdd2", Some("reserved"));
     }
 
     #[test]

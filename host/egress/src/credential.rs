@@ -3,7 +3,7 @@
 //! A caller names a credential and never sees it. The secret goes only below the prefixes that the operator wrote
 //! beside it, whatever the caller's rules say, and only in the one place that its kind names.
 
-use crate::{Error, request::Request, rule::Prefix};
+use crate::{Error, egress::check_token_url, request::Request, rule::Prefix};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +15,7 @@ use url::Url;
 const SIGNATURE_HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 
 /// How a service wants to get a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Attach {
     /// `Authorization: Bearer SECRET`.
@@ -31,6 +31,9 @@ pub enum Attach {
     /// The request is signed with it as Standard Webhooks says. The secret is base64, with or without `whsec_` before
     /// it.
     SigningKey,
+    /// `Authorization: Bearer …` with an access token that `token_url` gives for the refresh token, or, without one, for
+    /// the client itself. The secret is the client's; a public client has none and it is empty.
+    OAuth2 { token_url: String, client_id: String, refresh_token: Option<SecretString>, scopes: Vec<String> },
 }
 
 /// A secret, its place in a request, and where it may go. Its `Debug` shows no secret.
@@ -59,7 +62,11 @@ impl Credentials {
     /// The live secret values, for a [`SecretScan`](crate::secret::SecretScan).
     #[must_use]
     pub fn secrets(&self) -> Vec<SecretString> {
-        self.0.values().map(|it| it.secret.clone()).collect()
+        let refresh = self.0.values().filter_map(|it| match &it.attach {
+            Attach::OAuth2 { refresh_token, .. } => refresh_token.clone(),
+            _ => None,
+        });
+        self.0.values().map(|it| it.secret.clone()).chain(refresh).collect()
     }
 
     /// Refuses what could not work when it is needed.
@@ -82,7 +89,8 @@ impl Credential {
             Prefix::parse(prefix).map_err(|error| error.to_string())?;
         }
         let secret = self.secret.expose_secret();
-        if secret.is_empty() {
+        let public = matches!(&self.attach, Attach::OAuth2 { refresh_token: Some(_), .. });
+        if secret.is_empty() && !public {
             return Err("the secret is empty".into());
         }
         match &self.attach {
@@ -92,6 +100,11 @@ impl Credential {
             Attach::Basic { user } if user.contains(':') => return Err("there is a `:` in the user".into()),
             Attach::Url => drop(self.url()?),
             Attach::SigningKey => drop(signing_key(secret)?),
+            Attach::OAuth2 { client_id, .. } if client_id.is_empty() => return Err("its client_id is empty".into()),
+            Attach::OAuth2 { refresh_token: Some(token), .. } if token.expose_secret().is_empty() => {
+                return Err("its refresh_token is empty".into());
+            }
+            Attach::OAuth2 { token_url, .. } => check_token_url(token_url)?,
             Attach::Bearer | Attach::Basic { .. } | Attach::Header(_) | Attach::Query(_) => {}
         }
         if matches!(self.attach, Attach::Bearer | Attach::Header(_)) && HeaderValue::from_str(secret).is_err() {
@@ -110,7 +123,7 @@ impl Credential {
 
     /// Whether the operator lets the secret go to `url`.
     pub(crate) fn may_go_to(&self, url: &Url) -> bool {
-        (self.urls.is_empty() && self.attach == Attach::Url)
+        (self.urls.is_empty() && matches!(self.attach, Attach::Url))
             || self.urls.iter().any(|prefix| Prefix::parse(prefix).is_ok_and(|prefix| prefix.covers(url)))
     }
 
@@ -141,6 +154,11 @@ impl Credential {
             }
             Attach::Url => Ok(()),
             Attach::SigningKey => sign(secret, caller, request, headers),
+            // The token is had later, and goes to a place that has to be free.
+            Attach::OAuth2 { .. } if headers.contains_key(AUTHORIZATION) => {
+                Err(format!("the header `{AUTHORIZATION}` is the credential's"))
+            }
+            Attach::OAuth2 { .. } => Ok(()),
         }
     }
 }

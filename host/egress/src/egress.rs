@@ -7,10 +7,12 @@ use crate::{
     request::{BODY_MAX, OPEN_BODY_MAX, Shaped},
     rule,
     secret::SecretScan,
+    token::Tokens,
 };
 use audit::{Audit, Outcome};
 use client::Making;
 use proxy::Proxy;
+use refresh::Bearer;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::net::TcpStream;
@@ -20,8 +22,10 @@ mod audit;
 mod client;
 mod connect;
 mod proxy;
+mod refresh;
 mod stream;
 
+pub(crate) use refresh::check_token_url;
 pub use stream::{Patience, Streamed};
 
 /// What holds for all callers. Its `Debug` shows no password of the proxy's.
@@ -31,6 +35,8 @@ pub struct Options {
     pub allow_private: Vec<String>,
     /// The largest answer of [`Egress::send`] after decompression, in bytes.
     pub max_response: usize,
+    /// The largest body of a request, in bytes. None: 8 MiB for [`Egress::send`], 32 MiB for [`Egress::open`].
+    pub max_request: Option<usize>,
     /// The longest exchange of [`Egress::send`], from the name's resolution to the answer's last byte; and the longest
     /// way to a connection.
     pub timeout: Duration,
@@ -39,6 +45,8 @@ pub struct Options {
     pub proxy: Option<String>,
     /// A PEM file of certificates that are trusted beside the system's.
     pub ca: Option<PathBuf>,
+    /// Access tokens. Who makes a new [`Egress`] for a changed configuration hands it those of the old one.
+    pub tokens: Tokens,
 }
 
 impl Default for Options {
@@ -46,9 +54,11 @@ impl Default for Options {
         Options {
             allow_private: Vec::new(),
             max_response: 8 << 20,
+            max_request: None,
             timeout: Duration::from_secs(30),
             proxy: None,
             ca: None,
+            tokens: Tokens::default(),
         }
     }
 }
@@ -58,9 +68,11 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("allow_private", &self.allow_private)
             .field("max_response", &self.max_response)
+            .field("max_request", &self.max_request)
             .field("timeout", &self.timeout)
             .field("proxy", &self.proxy.as_deref().map(Proxy::parse))
             .field("ca", &self.ca)
+            .field("tokens", &self.tokens)
             .finish()
     }
 }
@@ -79,17 +91,22 @@ struct Inner {
     proxy: Option<Proxy>,
     allowed: Arc<[Network]>,
     max_response: usize,
+    max_request: Option<usize>,
     timeout: Duration,
     credentials: Credentials,
     scan: SecretScan,
+    tokens: Tokens,
 }
 
 /// A request that passed all checks, with its secret.
+#[derive(Clone)]
 struct Ready {
     url: Url,
     shaped: Shaped,
     body: Vec<u8>,
     timeout: Duration,
+    /// The secret is a token that has yet to be had.
+    bearer: Option<Bearer>,
 }
 
 impl Egress {
@@ -110,11 +127,54 @@ impl Egress {
             proxy,
             allowed,
             max_response: options.max_response,
+            max_request: options.max_request,
             timeout: options.timeout,
             scan: SecretScan::new(secrets),
             credentials,
+            tokens: options.tokens,
         };
         Ok(Egress { inner: Arc::new(inner) })
+    }
+
+    /// The same way out, with its open connections, and other credentials in place of its own.
+    ///
+    /// # Errors
+    /// [`Error::Options`] if a credential does not work.
+    pub fn with_credentials(&self, credentials: Credentials) -> Result<Egress, Error> {
+        credentials.check()?;
+        let mut secrets = credentials.secrets();
+        secrets.extend(self.inner.proxy.iter().flat_map(Proxy::secrets));
+        let Inner { client, plain, proxy, allowed, max_response, max_request, timeout, tokens, .. } = &*self.inner;
+        let inner = Inner {
+            client: client.clone(),
+            plain: plain.clone(),
+            proxy: proxy.clone(),
+            allowed: Arc::clone(allowed),
+            max_response: *max_response,
+            max_request: *max_request,
+            timeout: *timeout,
+            scan: SecretScan::new(secrets),
+            credentials,
+            tokens: tokens.clone(),
+        };
+        Ok(Egress { inner: Arc::new(inner) })
+    }
+
+    /// Whether `host` is one that may be called only because the operator named its network: `http:` to it does not
+    /// leave their hands. Where a proxy resolves the names, only an address that stands there itself can be told.
+    pub async fn is_private(&self, host: &str) -> bool {
+        let host = host.trim_matches(['[', ']']);
+        let own = |ip: IpAddr| refusal(ip, &[]).is_some() && refusal(ip, &self.inner.allowed).is_none();
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return own(ip);
+        }
+        if self.inner.proxy.is_some() {
+            return false;
+        }
+        match tokio::time::timeout(self.inner.timeout, client::look_up(host)).await {
+            Ok(Ok(found)) => !found.is_empty() && found.iter().all(|it| own(it.ip())),
+            Ok(Err(_)) | Err(_) => false,
+        }
     }
 
     /// Sends `request` for `caller`, which `rules` bind, and waits for the whole answer.
@@ -123,8 +183,9 @@ impl Egress {
     /// See [`Error`]. An answer of any status is no error.
     pub async fn send(&self, caller: &str, rules: &[Rule], request: Request) -> Result<Response, Error> {
         let mut audit = Audit::new(caller, &request.method, request.body.len());
-        let result = match self.inner.prepare(caller, rules, request, BODY_MAX, &mut audit.host) {
-            Ok(ready) => self.inner.exchange(caller, &audit.host, ready).await,
+        let most = self.inner.max_request.unwrap_or(BODY_MAX);
+        let result = match self.inner.prepare(caller, rules, request, most, &mut audit.host) {
+            Ok(ready) => self.inner.answer(caller, &audit.host, ready).await,
             Err(error) => Err(error),
         };
         audit.outcome = Some(match &result {
@@ -149,8 +210,9 @@ impl Egress {
     ) -> Result<Streamed, Error> {
         let mut audit = Audit::new(caller, &request.method, request.body.len());
         let secret = request.credential.is_some();
-        let opened = match self.inner.prepare(caller, rules, request, OPEN_BODY_MAX, &mut audit.host) {
-            Ok(ready) => self.inner.head(caller, &audit.host, ready, patience.head).await,
+        let most = self.inner.max_request.unwrap_or(OPEN_BODY_MAX);
+        let opened = match self.inner.prepare(caller, rules, request, most, &mut audit.host) {
+            Ok(ready) => self.inner.begin(caller, &audit.host, ready, patience.head).await,
             Err(error) => Err(error),
         };
         let response = opened.inspect_err(|error| audit.outcome = Some(Outcome::Failed(error.word())))?;
@@ -221,27 +283,38 @@ impl Inner {
         }
         if let Some(key) = &request.idempotency_key {
             // A signed request carries it as its id.
-            if !credential.is_some_and(|it| it.attach == Attach::SigningKey) {
+            if !credential.is_some_and(|it| matches!(it.attach, Attach::SigningKey)) {
                 set_idempotency_key(&mut shaped, key).map_err(invalid)?;
             }
         }
         let timeout = request.timeout.map_or(self.timeout, |it| it.min(self.timeout));
-        Ok(Ready { url, shaped, body: request.body, timeout })
+        let bearer = match (&request.credential, credential) {
+            (Some(name), Some(it)) if matches!(it.attach, Attach::OAuth2 { .. }) => {
+                Some(Bearer { name: name.clone(), credential: it.clone() })
+            }
+            _ => None,
+        };
+        Ok(Ready { url, shaped, body: request.body, timeout, bearer })
     }
 
     fn refuse_secrets(&self, caller: &str, request: &Request) -> Result<(), Error> {
         let found = |part| Err(Error::SecretInRequest { caller: caller.into(), part });
-        if self.scan.find(request.url.as_bytes()).is_some() || self.scan.find(request.method.as_bytes()).is_some() {
+        if self.finds(request.url.as_bytes()) || self.finds(request.method.as_bytes()) {
             return found("URL");
         }
         let headers = request.headers.iter().flat_map(|(name, value)| [name, value]);
-        if headers.chain(&request.idempotency_key).any(|text| self.scan.find(text.as_bytes()).is_some()) {
+        if headers.chain(&request.idempotency_key).any(|text| self.finds(text.as_bytes())) {
             return found("headers");
         }
-        if self.scan.find(&request.body).is_some() {
+        if self.finds(&request.body) {
             return found("body");
         }
         Ok(())
+    }
+
+    /// Whether there is a secret in it: one of the configuration, or a token that was had with one.
+    fn finds(&self, bytes: &[u8]) -> bool {
+        self.scan.find(bytes).is_some() || self.tokens.finds(bytes)
     }
 
     /// The credential that the request names, if some rule lets the caller name it.
@@ -261,7 +334,7 @@ impl Inner {
                 },
                 hint: if found.is_some() {
                     "a shipped plugin may use the credential that its section's settings name; one from the plugin \
-                     folder may use none"
+                     folder one that is approved for it"
                         .into()
                 } else {
                     format!(
@@ -288,19 +361,13 @@ impl Inner {
     }
 
     async fn exchange(&self, caller: &str, host: &str, ready: Ready) -> Result<Response, Error> {
-        let Ready { url, shaped, body, timeout } = ready;
-        let exchange = async {
-            let mut request = self.client.request(shaped.method, url).headers(shaped.headers);
-            if !body.is_empty() {
-                request = request.body(body);
-            }
-            let response = request.send().await.map_err(|error| client::failed(caller, host, error))?;
-            self.read(caller, host, response).await
-        };
-        tokio::time::timeout(timeout, exchange).await.unwrap_or_else(|_| {
-            let why = format!("not within {} ms", timeout.as_millis());
-            Err(Error::Unavailable { caller: caller.into(), host: host.into(), why })
-        })
+        let Ready { url, shaped, body, .. } = ready;
+        let mut request = self.client.request(shaped.method, url).headers(shaped.headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        let response = request.send().await.map_err(|error| client::failed(caller, host, error))?;
+        self.read(caller, host, response).await
     }
 
     /// Waits for the answer's head.
@@ -325,11 +392,12 @@ impl Inner {
 
     /// The headers that a caller gets to see.
     ///
-    /// Servers repeat what they were sent, a redirect the whole query: what holds a secret does not reach the caller.
+    /// Servers repeat what they were sent, a redirect the whole query: what holds a secret does not reach the caller. Nor
+    /// does a cookie: it is a key to a session that the credential opened, and callers hold no keys.
     fn readable(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         headers
             .iter()
-            .filter(|(name, value)| *name != SET_COOKIE && self.scan.find(value.as_bytes()).is_none())
+            .filter(|(name, value)| *name != SET_COOKIE && *name != "set-cookie2" && !self.finds(value.as_bytes()))
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect()
     }
@@ -346,7 +414,7 @@ impl Inner {
             }
             body.extend_from_slice(&piece);
         }
-        if self.scan.find(&body).is_some() {
+        if self.finds(&body) {
             return Err(Error::SecretInAnswer { caller: caller.into(), host: host.into() });
         }
         Ok(Response { status, headers, body })
@@ -361,7 +429,7 @@ fn check_rules(
     credential: Option<&Credential>,
     url: &Url,
 ) -> Result<(), Error> {
-    let secret_url = credential.is_some_and(|it| it.attach == Attach::Url);
+    let secret_url = credential.is_some_and(|it| matches!(it.attach, Attach::Url));
     // The path of a secret URL is the secret.
     let shown = if secret_url { format!("{}/…", url.origin().ascii_serialization()) } else { rule::shown(url) };
     let denied = |why: String, hint: String| {
@@ -375,8 +443,8 @@ fn check_rules(
         .collect();
     if !there.iter().any(|rule| rule.allows_method(&request.method)) {
         let why = if there.is_empty() { "no grant covers it" } else { "its grants there are for other methods" };
-        let hint = "a shipped plugin may send to what its section's settings name; one from the plugin folder may send \
-                    nowhere";
+        let hint = "a shipped plugin may send to what its section's settings name; one from the plugin folder to \
+                    what is approved";
         return denied(why.into(), hint.into());
     }
     match (credential, &request.credential) {

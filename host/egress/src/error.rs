@@ -53,6 +53,18 @@ pub enum Error {
     /// The server repeated a secret, and the caller must not see it.
     #[error("the answer of {host} was not handed to `{caller}`: it contains a secret of the configuration")]
     SecretInAnswer { caller: String, host: String },
+    /// There is no access token for the credential (OAuth 2).
+    #[error(
+        "the request of `{caller}` was not sent: the credential `{credential}` has no access token: {host} {why}\nhint: {hint}"
+    )]
+    Token {
+        caller: String,
+        credential: String,
+        /// Of the token's URL.
+        host: String,
+        why: String,
+        hint: String,
+    },
     /// The configuration of this room does not work.
     #[error("{0}")]
     Options(String),
@@ -72,6 +84,7 @@ impl Error {
             Error::TooLarge { .. } => "too-large",
             Error::SecretInRequest { .. } => "secret-in-request",
             Error::SecretInAnswer { .. } => "secret-in-answer",
+            Error::Token { .. } => "token",
             Error::Options(_) => "options",
         }
     }

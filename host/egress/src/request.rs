@@ -34,6 +34,8 @@ const HOSTS_OWN: [&str; 15] = [
     "via",
 ];
 
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
+
 /// A request as the caller wrote it.
 #[derive(Clone, Default)]
 pub struct Request {
@@ -56,16 +58,21 @@ pub struct Request {
 }
 
 impl fmt::Debug for Request {
-    /// Shows nothing that may hold a secret: no query, no header's value, no body.
+    /// Shows nothing that may hold a secret, by whose fault ever: no path, no query, no header's value, no body.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("url", &Url::parse(&self.url).map(|url| rule::shown(&url)).unwrap_or_default())
+            .field("method", &known(&self.method))
+            .field("url", &Url::parse(&self.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default())
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("body", &self.body.len())
             .field("credential", &self.credential)
             .finish_non_exhaustive()
     }
+}
+
+/// A method as it may be shown: callers can write anything there.
+pub(crate) fn known(method: &str) -> &'static str {
+    METHODS.into_iter().find(|it| *it == method).unwrap_or("other")
 }
 
 /// What came back, whatever the status.
@@ -79,7 +86,7 @@ pub struct Response {
 }
 
 /// A request that could be sent, as far as its shape goes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shaped {
     pub(crate) method: Method,
     pub(crate) headers: HeaderMap,

@@ -70,7 +70,7 @@ fn below(prefix: &str, path: &str) -> bool {
 pub(crate) fn climbs(url: &Url) -> bool {
     let mut path = url.path().as_bytes().to_vec();
     for _ in 0..4 {
-        if path.split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| segment == b".." || segment == b".") {
+        if path.split(|byte| matches!(byte, b'/' | b'\\')).any(is_dots) {
             return true;
         }
         match crate::secret::percent_decoded(&path) {
@@ -80,6 +80,12 @@ pub(crate) fn climbs(url: &Url) -> bool {
     }
     // Nobody encodes four times in good faith.
     true
+}
+
+/// `.` or `..`, also with parameters: some servers take those off before they look.
+fn is_dots(segment: &[u8]) -> bool {
+    let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+    name == b".." || name == b"."
 }
 
 /// A URL as it may be shown: without user, query and fragment.
@@ -145,10 +151,19 @@ mod tests {
     #[test]
     fn hidden_climbing_is_seen() {
         let climbs = |path: &str| climbs(&Url::parse(&format!("https://a.b/api/{path}")).unwrap());
-        for bad in ["..%2Fadmin", "%2e%2e%2fadmin", "..%5cadmin", "%252e%252e%252fadmin", "x%2f..%2f..", "a%2f.%2fb"] {
+        for bad in [
+            "..%2Fadmin",
+            "%2e%2e%2fadmin",
+            "..%5cadmin",
+            "%252e%252e%252fadmin",
+            "x%2f..%2f..",
+            "a%2f.%2fb",
+            "..;/x",
+            "%2e%2e%3bx/y",
+        ] {
             assert!(climbs(bad), "{bad}");
         }
-        for good in ["group%2Fproject", "..a", "a..", "a..b/...", "100%25", ""] {
+        for good in ["group%2Fproject", "..a", "a..", "a..b/...", "a;b", "100%25", ""] {
             assert!(!climbs(good), "{good}");
         }
     }

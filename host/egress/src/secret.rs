@@ -25,6 +25,9 @@ const SHORTEST_LINE_BYTES: usize = 20;
 /// Of a secret that is a whole URL, the path is looked for by itself from this length on: it is what is secret in it.
 const SHORTEST_PATH_BYTES: usize = 16;
 
+/// So often a text is percent-decoded.
+const DECODINGS: usize = 3;
+
 /// A set of live secret values. Its `Debug` shows how many forms it looks for, and none of them.
 #[derive(Clone)]
 pub struct SecretScan {
@@ -49,18 +52,24 @@ impl SecretScan {
         if self.forms.patterns_len() == 0 {
             return None;
         }
-        let plain = self.forms.find(bytes).map(|it| it.start());
-        let encoded = percent_decoded(bytes)
-            .and_then(|decoded| self.forms.find(&decoded).map(|it| before_decoding(bytes, it.start())));
-        match (plain, encoded) {
-            (Some(plain), Some(encoded)) => Some(plain.min(encoded)),
-            (plain, encoded) => plain.or(encoded),
+        let mut first = self.forms.find(bytes).map(|it| it.start());
+        // A URL inside a URL is encoded twice, and one inside that three times.
+        let mut layers: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..DECODINGS {
+            let Some(decoded) = percent_decoded(layers.last().map_or(bytes, Vec::as_slice)) else { break };
+            if let Some(found) = self.forms.find(&decoded) {
+                let encoded = layers.iter().rev().map(Vec::as_slice).chain([bytes]);
+                let start = encoded.fold(found.start(), |at, layer| before_decoding(layer, at));
+                first = Some(first.map_or(start, |it| it.min(start)));
+            }
+            layers.push(decoded);
         }
+        first
     }
 
-    /// The longest text that is looked for, in bytes, were all of it percent-encoded.
+    /// The longest text that is looked for, in bytes, were all of it percent-encoded as often as is looked for.
     pub(crate) fn longest(&self) -> usize {
-        self.forms.max_pattern_len() * 3
+        self.forms.max_pattern_len() * (1 + 2 * DECODINGS)
     }
 }
 

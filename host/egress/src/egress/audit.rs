@@ -2,9 +2,8 @@
 //!
 //! Never a query, a header, a body, or anything else that the caller could have put a secret into.
 
+use crate::request::known;
 use tokio::time::Instant;
-
-const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT"];
 
 /// How it ended.
 #[derive(Clone, Copy)]
@@ -40,7 +39,7 @@ impl Audit {
     pub(super) fn new(caller: &str, method: &str, sent: usize) -> Audit {
         Audit {
             caller: caller.to_owned(),
-            method: METHODS.into_iter().find(|it| *it == method).unwrap_or("other"),
+            method: known(method),
             sent,
             start: Instant::now(),
             host: String::new(),

@@ -12,7 +12,7 @@ use reqwest::{
 };
 use std::{
     error::Error as StdError,
-    fmt,
+    fmt, io,
     net::{IpAddr, SocketAddr},
     path::Path,
     sync::Arc,
@@ -134,11 +134,19 @@ impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
         let allowed = Arc::clone(&self.allowed);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses = permitted(found, &allowed)?;
+            let addresses = permitted(look_up(name.as_str()).await?.into_iter(), &allowed)?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
+}
+
+/// All addresses of a name, unchecked. The port means nothing.
+pub(super) async fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
+    #[cfg(test)]
+    if let Some(scripted) = tests::scripted(name) {
+        return Ok(scripted);
+    }
+    Ok(tokio::net::lookup_host((name, 0)).await?.collect())
 }
 
 /// The addresses that may be dialled; `Err` if there are some and none of them may.
@@ -160,8 +168,37 @@ pub(super) fn permitted(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use std::{
+        collections::BTreeMap,
+        sync::{Mutex, PoisonError},
+    };
+
+    /// What a name server says of a name, one answer after the other, and the last one for ever; and how often it was
+    /// asked.
+    static NAMES: Mutex<BTreeMap<String, Scripted>> = Mutex::new(BTreeMap::new());
+
+    type Scripted = (usize, Vec<Vec<IpAddr>>);
+
+    /// Says what a name's addresses are, for the first question, the second, and so on. Each test has names of its own.
+    pub(in crate::egress) fn script(name: &str, answers: &[&[&str]]) {
+        let answers = answers.iter().map(|it| it.iter().map(|it| it.parse().unwrap()).collect()).collect();
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), (0, answers));
+    }
+
+    /// How often the name was asked for.
+    pub(in crate::egress) fn asked(name: &str) -> usize {
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner)[name].0
+    }
+
+    pub(super) fn scripted(name: &str) -> Option<Vec<SocketAddr>> {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let (asked, answers) = names.get_mut(name)?;
+        let answer = &answers[(*asked).min(answers.len() - 1)];
+        *asked += 1;
+        Some(answer.iter().map(|ip| SocketAddr::new(*ip, 0)).collect())
+    }
 
     #[track_caller]
     fn check(found: &[&str], allowed: &[&str], expected: Result<&[&str], &str>) {

@@ -3,7 +3,10 @@
 
 use super::{Inner, client, proxy::Proxy};
 use crate::{Error, address::refusal};
-use std::{io, net::IpAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -31,7 +34,7 @@ pub(super) async fn dial(inner: &Inner, caller: &str, host: &str, port: u16) -> 
 
 /// The host, checked as far as that can be done without the network.
 fn target(inner: &Inner, caller: &str, host: &str) -> Result<Host, Error> {
-    if inner.scan.find(host.as_bytes()).is_some() {
+    if inner.finds(host.as_bytes()) {
         return Err(Error::SecretInRequest { caller: caller.into(), part: "host" });
     }
     let parsed = match host.parse() {
@@ -56,7 +59,8 @@ async fn directly(inner: &Inner, caller: &str, host: &str, target: &Host, port: 
     let unavailable =
         |error: io::Error| Error::Unavailable { caller: caller.into(), host: host.into(), why: error.to_string() };
     let name = target.to_string();
-    let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), port)).await.map_err(unavailable)?;
+    let found = client::look_up(name.trim_matches(['[', ']'])).await.map_err(unavailable)?;
+    let found = found.into_iter().map(|it| SocketAddr::new(it.ip(), port));
     let addresses = client::permitted(found, &inner.allowed).map_err(|refused| refused.error(caller, host))?;
     TcpStream::connect(addresses.as_slice()).await.map_err(unavailable)
 }

@@ -75,8 +75,8 @@ impl Streamed {
     fn repeats_secret(&mut self, piece: &[u8]) -> bool {
         let Some(tail) = &mut self.tail else { return false };
         tail.extend_from_slice(piece);
-        let found = self.inner.scan.find(tail).is_some();
-        let keep = self.inner.scan.longest().saturating_sub(1);
+        let found = self.inner.finds(tail);
+        let keep = self.inner.scan.longest().max(self.inner.tokens.longest()).saturating_sub(1);
         tail.drain(..tail.len().saturating_sub(keep));
         found
     }

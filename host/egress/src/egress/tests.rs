@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+mod canary;
+mod names;
 mod stream;
+mod token;
 
 const SECRET: &str = "s3cret-value-of-jira";
 const SIGNING_KEY: &str = "c2lnbmluZy1rZXktb2YtaG9vaw==";
@@ -54,11 +57,12 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, heard: Arc<Mutex<Vec<String>>>) {
+/// One request with its body; none: the other side went away.
+async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let head = loop {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
         if let Some(at) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
             break at + 4;
@@ -68,9 +72,14 @@ async fn serve(mut stream: TcpStream, heard: Arc<Mutex<Vec<String>>>) {
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
     while bytes.len() < head + length {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     }
+    Some(bytes)
+}
+
+async fn serve(mut stream: TcpStream, heard: Arc<Mutex<Vec<String>>>) {
+    let Some(mut bytes) = read_request(&mut stream).await else { return };
     let request = String::from_utf8_lossy(&bytes).into_owned();
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     heard.lock().unwrap().push(request.clone());

@@ -47,6 +47,9 @@ fn a_secret_is_found_percent_encoded_in_hex_and_in_json() {
     check(hex::encode(SECRET), Some(0));
     check(hex::encode_upper(SECRET), Some(0));
     check(format!("{{\"key\":{}}}", "\"tr0ub4dor&3/\\\"horse\\\"?~ÿ\""), Some(8));
+    let (twice, thrice) = (all.replace('%', "%25"), all.replace('%', "%2525"));
+    check(format!("?u=%20&key={twice}"), Some(11));
+    check(format!("%2520{thrice}"), Some(5));
     check("%", None);
     check("%zz %4", None);
 }
