@@ -1,20 +1,30 @@
 //! A plugin call with a fresh instance (`label-priority`, one candidate), beside a bare wasmtime loop that does the same
 //! with the same component: what lies between the two is what limits, rights, log and health cost.
 //!
-//! Both are reported beside their target, measured in turns so that a busy spell of the machine meets both; criterion's
+//! Then the same policy beside other ways to have one ([`peers`]), prioritizers in other languages ([`languages`]), and
+//! calls that go on while their plugin is replaced ([`reload`]).
+//!
+//! All are reported beside their target, measured in turns so that a busy spell of the machine meets both; criterion's
 //! own figures follow.
 //!
 //! The component is taken from the folder `AGENTD_SHIPPED`, or from where `cargo xtask plugins` leaves it.
 
 #![expect(clippy::print_stdout, reason = "a bench reports to the terminal")]
 
-use agentd_plugin::wit::common::{Content, Error};
+#[path = "plugin/languages.rs"]
+mod languages;
+#[path = "plugin/nobody.rs"]
+mod nobody;
+#[path = "plugin/peers.rs"]
+mod peers;
+#[path = "plugin/reload.rs"]
+mod reload;
+
 use agentd_plugin::wit::prioritizer::{Batch, Candidate};
-use agentd_plugin::wit::{forge, http, log, repository as tree, work};
-use agentd_plugin::{Entry, Grants, Host, HttpCall, Options, Plugins, Shipped, Tree};
-use async_trait::async_trait;
+use agentd_plugin::wit::work;
+use agentd_plugin::{Entry, Options, Plugins, Shipped};
 use criterion::{Criterion, criterion_group, criterion_main};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -48,6 +58,9 @@ fn plugin(criterion: &mut Criterion) {
     let (entry, _cache) = runtime.block_on(shipped(wasm));
     let bare = Bare::new(wasm);
     runtime.block_on(report(&entry, &bare));
+    runtime.block_on(peers::report(&entry));
+    runtime.block_on(languages::report());
+    runtime.block_on(reload::report(wasm));
     let mut group = criterion.benchmark_group("plugin call, fresh instance");
     group.bench_function("agentd", |bencher| {
         bencher.to_async(&runtime).iter(async || entry.rank(batch()).await.expect("it ranks").value);
@@ -94,15 +107,15 @@ fn component() -> &'static [u8] {
 
 async fn shipped(wasm: &'static [u8]) -> (Entry, tempfile::TempDir) {
     let cache = tempfile::TempDir::new().expect("a folder");
-    let options = Options {
-        cache: cache.path().join("cache"),
-        plugins: None,
-        shipped: Shipped::Embedded(vec![("label-priority", wasm)].leak()),
-        max_memory: Options::MAX_MEMORY,
-    };
-    let plugins = Plugins::load(options, Arc::new(Nobody)).await.expect("it loads");
-    let entry = plugins.entry("default", "label-priority", serde_json::json!({}), Grants::default()).await;
+    let shipped = Shipped::Embedded(vec![("label-priority", wasm)].leak());
+    let plugins = Plugins::load(options(cache.path(), shipped), Arc::new(nobody::Nobody)).await.expect("it loads");
+    let entry = plugins.entry("default", "label-priority", serde_json::json!({}), vec![]).await;
     (entry.expect("it has no settings to refuse"), cache)
+}
+
+/// Plugins from `shipped`, and from the folder `plugins` in `root`.
+fn options(root: &Path, shipped: Shipped) -> Options {
+    Options { plugins: Some(root.join("plugins")), ..Options::new(root.join("cache"), shipped) }
 }
 
 fn batch() -> Batch {
@@ -222,98 +235,5 @@ impl bindings::agentd::host::entry::Host for State {
 
     async fn settings(&mut self) -> wasmtime::Result<String> {
         Ok(r#"{"labels":{}}"#.into())
-    }
-}
-
-/// Nobody asks anything.
-struct Nobody;
-
-impl Nobody {
-    fn refuse<T>() -> Result<T, Error> {
-        Err(Error::Unsupported("nobody is here".into()))
-    }
-}
-
-#[async_trait]
-impl Host for Nobody {
-    fn now(&self) -> u64 {
-        0
-    }
-
-    fn log(&self, _: &str, _: &str, _: log::Level, _: &str, _: &[(String, String)]) {}
-
-    async fn kv_get(&self, _: &str, _: &str) -> Result<Option<String>, Error> {
-        Nobody::refuse()
-    }
-
-    async fn kv_keys(&self, _: &str, _: &str, _: Option<&str>) -> Result<Vec<String>, Error> {
-        Nobody::refuse()
-    }
-
-    async fn http(&self, _: HttpCall) -> Result<http::Response, Error> {
-        Nobody::refuse()
-    }
-
-    fn repositories(&self, _: &[String]) -> Vec<tree::Info> {
-        vec![]
-    }
-
-    async fn list_files(&self, _: Tree, _: tree::FileQuery) -> Result<tree::FilePage, Error> {
-        Nobody::refuse()
-    }
-
-    async fn read_file(&self, _: Tree, _: Option<String>, _: String) -> Result<Content, Error> {
-        Nobody::refuse()
-    }
-
-    async fn search(&self, _: Tree, _: tree::SearchQuery) -> Result<tree::SearchPage, Error> {
-        Nobody::refuse()
-    }
-
-    async fn history(&self, _: Tree, _: tree::CommitQuery) -> Result<tree::CommitPage, Error> {
-        Nobody::refuse()
-    }
-
-    async fn blame(
-        &self,
-        _: Tree,
-        _: Option<String>,
-        _: String,
-        _: u32,
-        _: u32,
-    ) -> Result<Vec<tree::BlameRange>, Error> {
-        Nobody::refuse()
-    }
-
-    async fn churn(&self, _: Tree, _: tree::ChurnQuery) -> Result<Vec<tree::ChurnedFile>, Error> {
-        Nobody::refuse()
-    }
-
-    async fn list_issues(&self, _: &[String], _: forge::IssueQuery) -> Result<forge::IssuePage, Error> {
-        Nobody::refuse()
-    }
-
-    async fn get_issue(&self, _: &str, _: u32) -> Result<forge::Issue, Error> {
-        Nobody::refuse()
-    }
-
-    async fn list_comments(&self, _: &[String], _: forge::CommentQuery) -> Result<forge::CommentPage, Error> {
-        Nobody::refuse()
-    }
-
-    async fn list_pull_requests(&self, _: forge::PullRequestQuery) -> Result<forge::PullRequestPage, Error> {
-        Nobody::refuse()
-    }
-
-    async fn get_pull_request(&self, _: &str, _: u32) -> Result<forge::PullRequest, Error> {
-        Nobody::refuse()
-    }
-
-    async fn list_labels(&self, _: &str) -> Result<Vec<forge::Label>, Error> {
-        Nobody::refuse()
-    }
-
-    async fn list_checks(&self, _: &str, _: &str) -> Result<Vec<forge::Check>, Error> {
-        Nobody::refuse()
     }
 }

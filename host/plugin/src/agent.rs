@@ -4,17 +4,21 @@
 //! caller who goes away in the middle leaves nothing half done. The first trap or limit ends it. There is no clock and
 //! no chance in it, so a new instance that is given the same run, lines and orders says the same again.
 
+mod life;
+
 use crate::bindings::exports::agentd::agent::agent::Guest;
-use crate::call::Attempt;
-use crate::entry::Entry;
+use crate::call::{Attempt, Slot};
+use crate::entry::{Entry, Face};
 use crate::error::{CallError, readable};
 use crate::kind::Kind;
 use crate::limits::Function;
 use crate::state::{State, Surface};
 use crate::wit::activity::{Conclusion, Event, Happening, Run};
 use crate::wit::agent::{Exit, Line, Order, Plan, Progress, Requirements};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::timeout;
+use life::Life;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
 use wasmtime::Store;
 use wasmtime::error::format_err;
 
@@ -40,28 +44,32 @@ enum Task {
 impl Entry {
     /// What has to be in the sandbox.
     pub async fn needs(&self) -> Result<Requirements, CallError> {
-        let exports = self.0.loaded.exports.agent.as_ref().ok_or_else(|| self.wrong_kind(Kind::Agent))?;
-        let caller = &self.0.caller;
-        let mut call = caller.begin(&self.0.loaded.pre, Function::Needs, Surface::Agent).await?;
-        let outcome = timeout(call.wall(), async {
-            let instance = call.instantiate().await?;
-            let agent = exports.load(&mut call.store, &instance)?;
-            agent.call_needs(&mut call.store).await
-        })
-        .await;
-        Ok(call.end(outcome, |_| Ok(()))?.value)
+        let face = self.face_as(Kind::Agent)?;
+        let exports = face.loaded.exports.agent.as_ref().ok_or_else(|| face.wrong_kind(Kind::Agent))?;
+        let mut call = face.caller.begin(&face.loaded.pre, Function::Needs, Surface::Agent).await?;
+        let outcome = call
+            .watch()
+            .run(async {
+                let instance = call.instantiate().await?;
+                let agent = exports.load(&mut call.store, &instance)?;
+                agent.call_needs(&mut call.store).await
+            })
+            .await;
+        Ok(call.end(outcome, || json!([]), |_| Ok(()))?.value)
     }
 
     /// An instance for one run: first `launch`, then `read` and `control`, then `conclude`. It is made with the first
-    /// call.
+    /// call, and of the generation that serves now; it stays with that.
     pub async fn agent_run(&self) -> Result<AgentRun, CallError> {
-        if self.0.loaded.exports.agent.is_none() {
-            return Err(self.wrong_kind(Kind::Agent));
+        let face = self.face_as(Kind::Agent)?;
+        if face.loaded.exports.agent.is_none() {
+            return Err(face.wrong_kind(Kind::Agent));
         }
-        let caller = &self.0.caller;
-        let store = caller.store(Surface::Agent, Function::Launch.budget(caller.shared.max_memory));
+        let caller = &face.caller;
+        let store = caller.store(Surface::Agent, caller.budget(Function::Launch));
         let (orders, tasks) = mpsc::channel(1);
-        caller.shared.runs.spawn(Instance { entry: self.clone(), store, guest: None }.serve(tasks));
+        let instance = Instance { face: face.clone(), store, guest: None, life: Life::default() };
+        caller.shared.runs.spawn(instance.serve(tasks));
         Ok(AgentRun { orders, plugin: self.plugin().into(), entry: self.name().into() })
     }
 }
@@ -97,9 +105,10 @@ impl AgentRun {
 
 /// The instance, in the task that holds it.
 struct Instance {
-    entry: Entry,
+    face: Arc<Face>,
     store: Store<State>,
     guest: Option<Guest>,
+    life: Life,
 }
 
 impl Instance {
@@ -118,68 +127,85 @@ impl Instance {
     }
 
     async fn launch(&mut self, run: &Run) -> Result<Plan, CallError> {
+        self.life.begin(run);
         let (attempt, _slot) = self.begin(Function::Launch).await?;
-        let outcome = timeout(attempt.budget.wall, async {
-            let guest = guest(&self.entry, &mut self.guest, &mut self.store).await?;
-            guest.call_launch(&mut self.store, run).await
-        })
-        .await;
-        attempt.end(self.store.data(), outcome, |plan| check_plan(run, plan))
+        let watch = attempt.watch(self.store.data());
+        let outcome = watch
+            .run(async {
+                let guest = guest(&self.face, &mut self.guest, &mut self.store).await?;
+                guest.call_launch(&mut self.store, run).await
+            })
+            .await;
+        attempt.end(self.store.data(), outcome, || self.arguments(), |plan| check_plan(run, plan))
     }
 
     async fn read(&mut self, lines: &[Line]) -> Result<Progress, CallError> {
+        self.life.read(lines);
         let (attempt, _slot) = self.begin(Function::Read).await?;
-        let outcome = timeout(attempt.budget.wall, async {
-            let guest = guest(&self.entry, &mut self.guest, &mut self.store).await?;
-            guest.call_read(&mut self.store, lines).await.map(Ok)
-        })
-        .await;
-        attempt.end(self.store.data(), outcome, fit_progress)
+        let watch = attempt.watch(self.store.data());
+        let outcome = watch
+            .run(async {
+                let guest = guest(&self.face, &mut self.guest, &mut self.store).await?;
+                guest.call_read(&mut self.store, lines).await.map(Ok)
+            })
+            .await;
+        attempt.end(self.store.data(), outcome, || self.arguments(), fit_progress)
     }
 
     async fn control(&mut self, order: &Order) -> Result<Progress, CallError> {
+        self.life.order(order);
         let (attempt, _slot) = self.begin(Function::Control).await?;
-        let outcome = timeout(attempt.budget.wall, async {
-            let guest = guest(&self.entry, &mut self.guest, &mut self.store).await?;
-            guest.call_control(&mut self.store, order).await
-        })
-        .await;
-        attempt.end(self.store.data(), outcome, fit_progress)
+        let watch = attempt.watch(self.store.data());
+        let outcome = watch
+            .run(async {
+                let guest = guest(&self.face, &mut self.guest, &mut self.store).await?;
+                guest.call_control(&mut self.store, order).await
+            })
+            .await;
+        attempt.end(self.store.data(), outcome, || self.arguments(), fit_progress)
     }
 
     async fn conclude(&mut self, exit: &Exit) -> Result<Conclusion, CallError> {
+        self.life.end(exit);
         let (attempt, _slot) = self.begin(Function::Conclude).await?;
-        let outcome = timeout(attempt.budget.wall, async {
-            let guest = guest(&self.entry, &mut self.guest, &mut self.store).await?;
-            guest.call_conclude(&mut self.store, exit).await.map(Ok)
-        })
-        .await;
-        attempt.end(self.store.data(), outcome, |conclusion: &mut Conclusion| {
+        let watch = attempt.watch(self.store.data());
+        let outcome = watch
+            .run(async {
+                let guest = guest(&self.face, &mut self.guest, &mut self.store).await?;
+                guest.call_conclude(&mut self.store, exit).await.map(Ok)
+            })
+            .await;
+        let fit = |conclusion: &mut Conclusion| {
             cut(&mut conclusion.answer);
             conclusion.events.iter_mut().for_each(fit_event);
             Ok(())
+        };
+        attempt.end(self.store.data(), outcome, || self.arguments(), fit)
+    }
+
+    /// What a trace says of its life up to now.
+    fn arguments(&self) -> Value {
+        self.life.arguments().unwrap_or_else(|| {
+            self.store.data().recorder.give_up();
+            Value::Null
         })
     }
 
     /// A slot is held only while it works: runs wait for their agents most of the time.
-    async fn begin(&mut self, function: Function) -> Result<(Attempt, OwnedSemaphorePermit), CallError> {
-        let slot = self.entry.0.caller.slot().await;
-        let attempt = self.entry.0.caller.attempt(function)?;
+    async fn begin(&mut self, function: Function) -> Result<(Attempt, Slot), CallError> {
+        let slot = self.face.caller.slot().await;
+        let attempt = self.face.caller.attempt(function)?;
         self.store.data_mut().arm(attempt.budget);
         self.store.set_epoch_deadline(1);
         Ok((attempt, slot))
     }
 }
 
-async fn guest<'a>(
-    entry: &Entry,
-    guest: &'a mut Option<Guest>,
-    store: &mut Store<State>,
-) -> wasmtime::Result<&'a Guest> {
-    let made = match (guest.take(), &entry.0.loaded.exports.agent) {
+async fn guest<'a>(face: &Face, guest: &'a mut Option<Guest>, store: &mut Store<State>) -> wasmtime::Result<&'a Guest> {
+    let made = match (guest.take(), &face.loaded.exports.agent) {
         (Some(made), _) => made,
         (None, Some(exports)) => {
-            let instance = entry.0.loaded.pre.instantiate_async(&mut *store).await?;
+            let instance = face.loaded.pre.instantiate_async(&mut *store).await?;
             exports.load(store, &instance)?
         }
         (None, None) => return Err(format_err!("the component is no agent")),

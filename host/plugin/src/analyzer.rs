@@ -4,29 +4,32 @@ use crate::call::Answer;
 use crate::draft;
 use crate::entry::Entry;
 use crate::error::CallError;
+use crate::json;
 use crate::kind::Kind;
 use crate::limits::Function;
 use crate::state::State;
 use crate::wit::analyzer::{Report, Request};
-use tokio::time::timeout;
 
 impl Entry {
     /// Looks through one repository. Findings come within the contract's limits; those that name no work are
     /// left out.
     pub async fn analyze(&self, request: Request) -> Result<Answer<Report>, CallError> {
-        let exports = self.0.loaded.exports.analyzer.as_ref().ok_or_else(|| self.wrong_kind(Kind::Analyzer))?;
-        let mut call = self.begin(Function::Analyze).await?;
-        let outcome = timeout(call.wall(), async {
-            let instance = call.instantiate().await?;
-            let analyzer = exports.load(&mut call.store, &instance)?;
-            let mut report = analyzer.call_analyze(&mut call.store, &request).await?;
-            if let Ok(report) = &mut report {
-                keep_usable(call.store.data(), report);
-            }
-            Ok(report)
-        })
-        .await;
-        call.end(outcome, |report| check(report, request.limit))
+        let face = self.face_as(Kind::Analyzer)?;
+        let exports = face.loaded.exports.analyzer.as_ref().ok_or_else(|| face.wrong_kind(Kind::Analyzer))?;
+        let mut call = face.begin(Function::Analyze).await?;
+        let outcome = call
+            .watch()
+            .run(async {
+                let instance = call.instantiate().await?;
+                let analyzer = exports.load(&mut call.store, &instance)?;
+                let mut report = analyzer.call_analyze(&mut call.store, &request).await?;
+                if let Ok(report) = &mut report {
+                    keep_usable(call.store.data(), report);
+                }
+                Ok(report)
+            })
+            .await;
+        call.end(outcome, || json::value(&(&request,)), |report| check(report, request.limit))
     }
 }
 

@@ -22,5 +22,5 @@ wasmtime::component::bindgen!({
     world: "agentd:everything/all",
     imports: { default: async | trappable },
     exports: { default: async },
-    additional_derives: [PartialEq],
+    additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
 });

@@ -4,18 +4,16 @@
 //! SHA-256: it appears by one rename, is never rewritten, and is checked before it is mapped. Mapping it is running
 //! it, so the folder must belong to the daemon's user alone; if it does not, or anything else goes wrong with the
 //! cache, plugins are compiled at each start and the log says why.
-//!
-//! Compiling happens in this process. (In a child with its own memory limit it would be bounded better; that is a
-//! later step.)
 
 use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::Engine;
@@ -23,6 +21,14 @@ use wasmtime::component::Component;
 
 /// How long a file stays that nobody loads.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How many files stay that nothing uses: earlier versions, to which somebody may return.
+const SPARE: usize = 64;
+
+static DRAFTS: AtomicU64 = AtomicU64::new(0);
+
+/// A file of the cache that is being written. It goes when this is dropped, unless it was taken.
+pub(crate) struct Draft(PathBuf);
 
 pub(crate) struct Cache {
     /// None: there is no usable folder.
@@ -45,38 +51,74 @@ impl Cache {
         Cache { folder, used: Mutex::default() }
     }
 
-    /// The component, from the cache or compiled (which takes seconds, and is then cached). `digest` is the SHA-256
-    /// of `wasm` in hex.
-    pub(crate) fn load(&self, engine: &Engine, digest: &str, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let Some(folder) = &self.folder else { return Component::new(engine, wasm) };
-        let key = format!("{digest}-{:016x}", compatibility(engine));
-        match find(folder, &key).and_then(|found| found.map(|path| map(engine, path)).transpose()) {
+    /// What an earlier compilation left. `digest` is the SHA-256 of the component in hex.
+    pub(crate) fn find(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        let folder = self.folder.as_ref()?;
+        match find(folder, &key(engine, digest)).and_then(|found| found.map(|path| map(engine, path)).transpose()) {
             Ok(Some((path, component))) => {
                 self.keep(path);
-                return Ok(component);
+                Some(component)
             }
-            Ok(None) => (),
-            Err(error) => tracing::warn!("A compiled plugin in the cache is not used, and made anew: {error}"),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!("A compiled plugin in the cache is not used, and made anew: {error}");
+                None
+            }
         }
-        let component = Component::new(engine, wasm)?;
-        match component.serialize().map_err(io::Error::other).and_then(|code| store(folder, &key, &code)) {
+    }
+
+    /// Keeps code that was compiled in this process.
+    pub(crate) fn keep_code(&self, engine: &Engine, digest: &str, code: &[u8]) {
+        let Some(folder) = &self.folder else { return };
+        let draft = draft(folder, digest);
+        match write(&draft.0, code).and_then(|()| settle(folder, &key(engine, digest), &draft.0, code)) {
             Ok(path) => self.keep(path),
             Err(error) => tracing::warn!("A compiled plugin is not cached in {}: {error}", folder.display()),
         }
+    }
+
+    /// Where another process may write the code of this component, for [`Cache::take`].
+    pub(crate) fn draft(&self, digest: &str) -> Draft {
+        draft(self.folder.as_deref().unwrap_or(&std::env::temp_dir()), digest)
+    }
+
+    /// Takes what another process compiled, and keeps it.
+    pub(crate) fn take(&self, engine: &Engine, digest: &str, draft: &Draft) -> io::Result<Component> {
+        let code = fs::read(&draft.0)?;
+        let Some(folder) = &self.folder else {
+            #[expect(
+                unsafe_code,
+                reason = "the code came from `Engine::precompile_component` of this program, in a file that it made \
+                          itself and that nobody but this user can write to"
+            )]
+            let component = unsafe { Component::deserialize(engine, &code) };
+            return component.map_err(|error| io::Error::other(format!("{error:#}")));
+        };
+        let (path, component) = map(engine, settle(folder, &key(engine, digest), &draft.0, &code)?)?;
+        self.keep(path);
         Ok(component)
     }
 
-    /// Removes what this process did not load and nobody has made lately. `now` in milliseconds since 1970.
+    /// No generation uses this component any more; its code may go when it is old.
+    pub(crate) fn release(&self, digest: &str) {
+        let of_it = |path: &PathBuf| path.file_name().is_some_and(|it| it.to_string_lossy().starts_with(digest));
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).retain(|it| !of_it(it));
+    }
+
+    /// Removes what nothing uses and nobody has made lately, and of the rest that nothing uses all but the newest
+    /// ones. `now` in milliseconds since 1970.
     pub(crate) fn prune(&self, now: u64) {
         let Some(folder) = &self.folder else { return };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(entries) = fs::read_dir(folder) else { return };
-        for entry in entries.filter_map(Result::ok) {
-            let made = entry.metadata().map_or(i64::MAX, |it| it.mtime());
-            let age = now / 1000;
-            let old = u64::try_from(made).is_ok_and(|made| age > made.saturating_add(KEPT.as_secs()));
-            if old && !used.contains(&entry.path()) && fs::remove_file(entry.path()).is_ok() {
-                tracing::debug!("Removed {} from the cache of compiled plugins", entry.path().display());
+        let made = |it: &DirEntry| it.metadata().map_or(i64::MAX, |it| it.mtime());
+        let unused = entries.filter_map(Result::ok).filter(|it| !used.contains(&it.path()));
+        let mut unused: Vec<(i64, PathBuf)> = unused.map(|it| (made(&it), it.path())).collect();
+        unused.sort_by(|one, other| other.cmp(one));
+        for (place, (made, path)) in unused.into_iter().enumerate() {
+            let old = u64::try_from(made).is_ok_and(|made| now / 1000 > made.saturating_add(KEPT.as_secs()));
+            if (old || place >= SPARE) && fs::remove_file(&path).is_ok() {
+                tracing::debug!("Removed {} from the cache of compiled plugins", path.display());
             }
         }
     }
@@ -150,21 +192,41 @@ fn intact(path: &Path) -> io::Result<()> {
     }
 }
 
-fn store(folder: &Path, key: &str, code: &[u8]) -> io::Result<PathBuf> {
-    let name = format!("{key}.{}.cwasm", sha256(code));
-    let (path, draft) = (folder.join(&name), folder.join(format!("{}.{}.tmp", &name[..16], std::process::id())));
-    fs::remove_file(&draft).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written = file.write_all(code).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&draft, &path));
-    if let Err(error) = written {
-        fs::remove_file(&draft).ok();
-        return Err(error);
-    }
+fn key(engine: &Engine, digest: &str) -> String {
+    format!("{digest}-{:016x}", compatibility(engine))
+}
+
+fn draft(folder: &Path, digest: &str) -> Draft {
+    let (process, number) = (std::process::id(), DRAFTS.fetch_add(1, Ordering::Relaxed));
+    let digest = digest.get(..16).unwrap_or(digest);
+    Draft(folder.join(format!("agentd-{digest}.{process}.{number}.tmp")))
+}
+
+/// Writes a new file that nobody else can read, down to the disk.
+pub(crate) fn write(path: &Path, code: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(code)?;
+    file.sync_all()
+}
+
+/// Gives a draft its name.
+fn settle(folder: &Path, key: &str, draft: &Path, code: &[u8]) -> io::Result<PathBuf> {
+    let path = folder.join(format!("{key}.{}.cwasm", sha256(code)));
+    fs::rename(draft, &path)?;
     File::open(folder)?.sync_all()?;
     Ok(path)
+}
+
+impl Draft {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).ok();
+    }
 }
 
 /// In hex.

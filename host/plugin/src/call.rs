@@ -2,25 +2,37 @@
 //!
 //! A call waits for its turn (one at a time for each function of an entry, unless the contract says otherwise) and
 //! for a slot among all calls, and only then its time begins. Its instance is dropped after it, whatever happened;
-//! what it wrote to `kv` is handed to the caller and nowhere else, so a failed call has written nothing. The host's
-//! clock is only asked through [`Host::now`].
+//! what it wrote to `kv` is handed to the caller and nowhere else, so a failed call has written nothing. What it was
+//! asked and answered is kept until then, and a failure makes a [`Trace`](crate::Trace) of it. The host's clock is only
+//! asked through [`Host::now`].
+
+mod failure;
 
 use crate::breaker::{Breaker, Ticket};
+use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::error::CallError;
 use crate::grants::Rights;
-use crate::limits::{Budget, Function, HANDOVER_BYTES};
-use crate::metrics::Metrics;
+use crate::limits::{Budget, Function, HANDOVER_BYTES, PluginLimits};
+use crate::metrics::{Metrics, Tallies, micros};
 use crate::state::{State, Surface};
+use crate::trace::{Recorder, Seed};
 use crate::wit::common;
 use crate::{Host, cache::Cache};
-use std::sync::Arc;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 use wasmtime::component::{Instance, InstancePre};
-use wasmtime::{Store, Trap, UpdateDeadline};
-use wasmtime_wasi::I32Exit;
+use wasmtime::{Store, UpdateDeadline};
 
 /// What all plugins share.
 pub(crate) struct Shared {
@@ -29,8 +41,15 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) metrics: Metrics,
     pub(crate) max_memory: usize,
+    /// What the operator set for some plugins.
+    pub(crate) limits: RwLock<BTreeMap<String, PluginLimits>>,
     /// How many instances work at the same time.
     pub(crate) slots: Arc<Semaphore>,
+    /// How many of one plugin do: one that is slow must not keep the others waiting.
+    pub(crate) shares: std::sync::Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// How many plugins are asked about themselves at the same time. Changes wait for that, so it waits for no call.
+    pub(crate) asking: Arc<Semaphore>,
+    pub(crate) compiler: Compiler,
     /// One compilation at a time: it takes all cores that it can get.
     pub(crate) compiling: Arc<Semaphore>,
     /// The instances that live as long as a run does.
@@ -46,9 +65,25 @@ pub(crate) struct Caller {
     /// JSON text.
     pub(crate) settings: Arc<str>,
     pub(crate) rights: Arc<Rights>,
-    breaker: Arc<Breaker>,
-    turns: [Arc<Mutex<()>>; Function::COUNT],
+    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) turns: Turns,
+    /// Of the component, for traces; empty while it is not known yet.
+    pub(crate) digest: Arc<str>,
+    pub(crate) generation: u32,
+    /// Who answers what the plugin asks: the daemon, or a rehearsal.
+    pub(crate) host: Arc<dyn Host>,
+    /// The chance of all its calls; none: each has its own.
+    pub(crate) seed: Option<Seed>,
+    /// The limits of all its calls; none: the plugin's.
+    pub(crate) budget: Option<Budget>,
+    /// Who wants to know what its calls use.
+    pub(crate) meter: Option<Arc<Meter>>,
+    tallies: Arc<Tallies>,
 }
+
+/// Whose turn it is: a lock for each function of an entry.
+#[derive(Clone, Default)]
+pub(crate) struct Turns([Arc<Mutex<()>>; Function::COUNT]);
 
 /// What a call gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,8 +98,15 @@ pub(crate) struct Call {
     pub(crate) store: Store<State>,
     pub(crate) attempt: Attempt,
     pre: InstancePre<State>,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
     _turn: Option<OwnedMutexGuard<()>>,
+}
+
+/// Leave to work, beside so many others and no more.
+pub(crate) struct Slot {
+    _own: OwnedSemaphorePermit,
+    /// Of all plugins together; none: the plugin is asked about itself.
+    _common: Option<OwnedSemaphorePermit>,
 }
 
 /// Who called what, and the leave to do it: what is needed to judge the outcome.
@@ -73,32 +115,71 @@ pub(crate) struct Attempt {
     pub(crate) entry: String,
     pub(crate) function: Function,
     pub(crate) budget: Budget,
+    settings: Arc<str>,
+    digest: Arc<str>,
+    generation: u32,
+    host: Arc<dyn Host>,
+    tallies: Arc<Tallies>,
+    meter: Option<Arc<Meter>>,
+    began: Instant,
     ticket: Ticket,
+}
+
+/// What calls have used.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    pub(crate) cpu_us: AtomicU64,
+    /// The most that one of them had, in bytes.
+    pub(crate) memory: AtomicUsize,
+}
+
+/// Bounds a piece of work in time, and measures it.
+pub(crate) struct Watch {
+    wall: Duration,
+    recorder: Arc<Recorder>,
+    span: Span,
 }
 
 /// How a call ended: in time or not, with a trap or not, with the plugin's own error or not.
 pub(crate) type Outcome<T> = Result<wasmtime::Result<Result<T, common::Error>>, Elapsed>;
 
+impl Shared {
+    fn share(&self, plugin: &str) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.entry(plugin.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(crate::SHARE))).clone()
+    }
+}
+
+async fn acquired(semaphore: Arc<Semaphore>) -> OwnedSemaphorePermit {
+    semaphore.acquire_owned().await.expect("the semaphore is never closed")
+}
+
 impl Caller {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        plugin: &str,
-        entry: &str,
-        settings: &serde_json::Value,
-        rights: Rights,
-    ) -> Caller {
+    pub(crate) fn new(shared: Arc<Shared>, plugin: &str, entry: &str, settings: &Value, rights: Rights) -> Caller {
         Caller {
-            shared,
             plugin: plugin.into(),
             entry: entry.into(),
             settings: settings.to_string().into(),
             rights: Arc::new(rights),
             breaker: Arc::default(),
-            turns: Default::default(),
+            turns: Turns::default(),
+            digest: "".into(),
+            generation: 0,
+            host: shared.host.clone(),
+            seed: None,
+            budget: None,
+            meter: None,
+            tallies: shared.metrics.tallies(plugin, entry),
+            shared,
         }
     }
 
-    /// Waits until the call may be made, and gives it an empty store; the caller instantiates within its time.
+    /// Whose state the health of the entry shows from now on.
+    pub(crate) fn show_health(&self) {
+        self.tallies.watch(&self.breaker);
+    }
+
+    /// Waits for the turn and a slot, and prepares a call. Fails at once while the entry is switched off.
     pub(crate) async fn begin(
         &self,
         pre: &InstancePre<State>,
@@ -107,7 +188,7 @@ impl Caller {
     ) -> Result<Call, CallError> {
         let turn = match function.overlaps() {
             true => None,
-            false => Some(self.turns[function as usize].clone().lock_owned().await),
+            false => Some(self.turns.0[function as usize].clone().lock_owned().await),
         };
         let slot = self.slot().await;
         let attempt = self.attempt(function)?;
@@ -115,16 +196,36 @@ impl Caller {
         Ok(Call { store, attempt, pre: pre.clone(), _slot: slot, _turn: turn })
     }
 
-    pub(crate) async fn slot(&self) -> OwnedSemaphorePermit {
-        self.shared.slots.clone().acquire_owned().await.expect("the semaphore is never closed")
+    pub(crate) async fn slot(&self) -> Slot {
+        if self.entry.is_empty() {
+            return Slot { _own: acquired(self.shared.asking.clone()).await, _common: None };
+        }
+        let own = acquired(self.shared.share(&self.plugin)).await;
+        Slot { _own: own, _common: Some(acquired(self.shared.slots.clone()).await) }
     }
 
     pub(crate) fn attempt(&self, function: Function) -> Result<Attempt, CallError> {
-        let now = self.shared.host.now();
+        let now = self.host.now();
         let (plugin, entry) = (self.plugin.clone(), self.entry.clone());
         match self.breaker.admit(now) {
             Ok(ticket) => {
-                Ok(Attempt { plugin, entry, function, budget: function.budget(self.shared.max_memory), ticket })
+                let (settings, digest) = (self.settings.clone(), self.digest.clone());
+                let (host, tallies) = (self.host.clone(), self.tallies.clone());
+                let (budget, generation, began) = (self.budget(function), self.generation, Instant::now());
+                Ok(Attempt {
+                    plugin,
+                    entry,
+                    function,
+                    budget,
+                    settings,
+                    digest,
+                    generation,
+                    host,
+                    tallies,
+                    meter: self.meter.clone(),
+                    began,
+                    ticket,
+                })
             }
             Err(refused) => Err(CallError::Open {
                 plugin,
@@ -137,11 +238,25 @@ impl Caller {
         }
     }
 
+    /// What a call of this function may use.
+    pub(crate) fn budget(&self, function: Function) -> Budget {
+        self.budget.unwrap_or_else(|| {
+            let limits = self.shared.limits.read().unwrap_or_else(PoisonError::into_inner);
+            let set = limits.get(self.plugin.as_str()).copied().map(|it| match function.is_about_itself() {
+                true => PluginLimits { wall: None, cpu: None, ..it },
+                false => it,
+            });
+            function.budget(self.shared.max_memory).with(set.as_ref())
+        })
+    }
+
     /// A store with its limits set, armed for one call.
     pub(crate) fn store(&self, surface: Surface, budget: Budget) -> Store<State> {
-        let mut store = Store::new(self.shared.engine.wasmtime(), State::new(self, surface, budget));
+        let state = State::new(self, surface, budget, self.seed.unwrap_or_else(Seed::fresh));
+        let mut store = Store::new(self.shared.engine.wasmtime(), state);
         store.limiter(State::limiter);
         store.set_hostcall_fuel(HANDOVER_BYTES);
+        store.set_max_component_handles(crate::limits::HANDLES);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| {
             if context.data_mut().tick() {
@@ -154,90 +269,98 @@ impl Caller {
 }
 
 impl Call {
-    pub(crate) fn wall(&self) -> std::time::Duration {
-        self.attempt.budget.wall
+    pub(crate) fn watch(&self) -> Watch {
+        self.attempt.watch(self.store.data())
     }
 
     pub(crate) async fn instantiate(&mut self) -> wasmtime::Result<Instance> {
         self.pre.instantiate_async(&mut self.store).await
     }
 
-    /// Ends the call. `check` looks whether the answer makes sense; one that does not is a failure like a trap.
+    /// Ends the call. `arguments` says what it was given, and `check` looks whether the answer makes sense; one that
+    /// does not is a failure like a trap.
     pub(crate) fn end<T>(
         mut self,
         outcome: Outcome<T>,
+        arguments: impl FnOnce() -> Value,
         check: impl FnOnce(&mut T) -> Result<(), String>,
     ) -> Result<Answer<T>, CallError> {
-        let value = self.attempt.end(self.store.data(), outcome, check)?;
+        let value = self.attempt.end(self.store.data(), outcome, arguments, check)?;
         let kv = std::mem::take(&mut self.store.data_mut().kv);
         Ok(Answer { value, kv: kv.into_iter().collect() })
     }
 }
 
 impl Attempt {
+    pub(crate) fn watch(&self, state: &State) -> Watch {
+        let span = tracing::debug_span!(
+            "plugin",
+            plugin.name = self.plugin,
+            plugin.entry = self.entry,
+            plugin.function = self.function.name(),
+            plugin.generation = self.generation
+        );
+        Watch { wall: self.budget.wall, recorder: state.recorder.clone(), span }
+    }
+
     /// Judges the outcome, tells the breaker, and ends the plugin's output.
     pub(crate) fn end<T>(
         self,
         state: &State,
         outcome: Outcome<T>,
+        arguments: impl FnOnce() -> Value,
         check: impl FnOnce(&mut T) -> Result<(), String>,
     ) -> Result<T, CallError> {
         state.output.finish();
-        let (what, hint) = match outcome {
+        let cpu = state.recorder.take_cpu();
+        if let Some(meter) = &self.meter {
+            meter.cpu_us.fetch_add(micros(cpu), Ordering::Relaxed);
+            meter.memory.fetch_max(state.memory(), Ordering::Relaxed);
+        }
+        let failure = match outcome {
             Ok(Ok(Ok(mut value))) => match check(&mut value) {
                 Ok(()) => {
+                    self.tallies.of(self.function).succeeded(cpu, self.began.elapsed());
                     self.ticket.succeeded();
                     return Ok(value);
                 }
-                Err(what) => (format!("its answer makes no sense: {what}"), "this is a fault of the plugin"),
+                Err(what) => failure::nonsense(&what),
             },
             Ok(Ok(Err(error))) => {
                 if !matches!(error, common::Error::Other(_)) {
                     self.ticket.succeeded();
                 }
-                return Err(CallError::Plugin(error));
+                let error = CallError::Plugin(error);
+                self.tallies.of(self.function).failed(cpu, self.began.elapsed(), &error.to_string());
+                return Err(error);
             }
             Ok(Err(error)) => self.cause(state, &error),
-            Err(_) => (
-                format!("it gave no answer within {} s", self.budget.wall.as_secs()),
-                "it waits for something that does not come; see what it logged, `agentd logs`",
-            ),
+            Err(_) => self.silence(),
         };
-        self.ticket.failed(state.host.now(), &what);
-        let said = state.output.tail().into();
-        let (plugin, entry, function) = (self.plugin, self.entry, self.function.name());
-        Err(CallError::Failed { plugin, entry, function, what, said, hint })
+        Err(self.fail(state, failure, cpu, arguments()))
     }
+}
 
-    fn cause(&self, state: &State, error: &wasmtime::Error) -> (String, &'static str) {
-        let Budget { cpu, memory, .. } = self.budget;
-        if let Some(wanted) = state.refused_memory() {
-            let what = format!("it asked for {} MiB of memory, and {} MiB are allowed", wanted >> 20, memory >> 20);
-            return (what, "make it use less memory; the limit is the same for all plugins");
-        }
-        if let Some(exit) = error.downcast_ref::<I32Exit>() {
-            return (format!("it ended its program with code {}", exit.0), "a plugin returns, it does not exit");
-        }
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => (
-                format!("it used more than its {} s of CPU time", cpu.as_secs()),
-                "it is in an endless loop, or has too much to do at a time",
-            ),
-            Some(Trap::UnreachableCodeReached) => {
-                ("it trapped: it panicked or aborted".into(), "this is a fault of the plugin; tell its author")
-            }
-            Some(Trap::StackOverflow) => {
-                ("it trapped: its stack overflowed".into(), "this is a fault of the plugin; tell its author")
-            }
-            Some(Trap::MemoryOutOfBounds) => (
-                "it trapped: it reached beyond its memory, as it does when its stack overflows".into(),
-                "this is a fault of the plugin; tell its author",
-            ),
-            Some(trap) => (format!("it trapped: {trap}"), "this is a fault of the plugin; tell its author"),
-            None => {
-                let cause = crate::error::readable(&error.root_cause().to_string(), 512);
-                (cause, "this is a fault of the plugin, or it was built for another contract")
-            }
-        }
+impl Watch {
+    /// The work's outcome, or that its time was up. What it used of the CPU is counted wherever it is resumed.
+    pub(crate) async fn run<T>(
+        self,
+        work: impl Future<Output = wasmtime::Result<Result<T, common::Error>>>,
+    ) -> Outcome<T> {
+        let mut work = pin!(work);
+        let measured = poll_fn(|context| {
+            let before = cpu_time();
+            let polled = work.as_mut().poll(context);
+            self.recorder.used(cpu_time().saturating_sub(before));
+            polled
+        });
+        timeout(self.wall, measured).instrument(self.span).await
     }
+}
+
+/// What this thread has used of the CPU.
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |it: i64| u64::try_from(it).unwrap_or(0);
+    Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
 }

@@ -27,7 +27,16 @@ const IMPORTS: &[&str] = &[
 ];
 
 /// The packages of WASI 0.2 that are linked.
-const WASI: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const WASI: &[&str] = &[
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
+    "wasi:io/",
+    "wasi:random/",
+    "wasi:sockets/",
+];
 
 /// What a whole component says of itself by its imports and exports.
 #[derive(Debug, Default, PartialEq, Eq)]

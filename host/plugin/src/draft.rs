@@ -64,7 +64,7 @@ pub(crate) fn check_cursor(cursor: Option<&String>) -> Result<(), String> {
     }
 }
 
-fn fit_comment(comment: &mut Comment) {
+pub(crate) fn fit_comment(comment: &mut Comment) {
     cut(&mut comment.body);
 }
 

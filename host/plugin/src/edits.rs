@@ -32,7 +32,10 @@ impl Entry {
     /// why, and what would allow it. The sentences are for the plugin's log.
     #[must_use]
     pub fn screen_edits(&self, edits: Vec<Edit>) -> (Vec<Edit>, Vec<String>) {
-        screen(&self.0.caller.rights, edits)
+        match self.face() {
+            Ok(face) => screen(&face.caller.rights, edits),
+            Err(gone) => (vec![], vec![format!("{} edits were dropped: {gone}", edits.len())]),
+        }
     }
 }
 
@@ -99,15 +102,15 @@ impl Screen<'_> {
         };
         let why = match (self.rights.writes("comment"), &edit.slot) {
             (Err(why), _) => Some(why),
-            _ if comment.trim().is_empty() => Some("it is empty"),
+            _ if comment.trim().is_empty() => Some("it is empty".into()),
             (_, Some(slot)) if !is_slot(slot) => {
-                Some("its slot is not a name of 1 to 64 letters, digits, dots, dashes and underscores")
+                Some("its slot is not a name of 1 to 64 letters, digits, dots, dashes and underscores".into())
             }
             _ => None,
         };
         if let Some(why) = why {
             (edit.comment, edit.slot) = (None, None);
-            return self.drop("a comment", why);
+            return self.drop("a comment", &why);
         }
         if comment.len() > COMMENT_BYTES {
             let told = format!("\n\n(agentd cut this text: it was {} bytes long.)", comment.len());
@@ -128,11 +131,13 @@ impl Screen<'_> {
         let Some(reaction) = &edit.reaction else { return };
         let why = match self.rights.writes("reaction") {
             Err(why) => why,
-            Ok(()) if !REACTIONS.contains(&reaction.as_str()) => "there is no such reaction; the contract lists them",
+            Ok(()) if !REACTIONS.contains(&reaction.as_str()) => {
+                "there is no such reaction; the contract lists them".into()
+            }
             Ok(()) => return,
         };
         edit.reaction = None;
-        self.drop("a reaction", why);
+        self.drop("a reaction", &why);
     }
 
     fn labels(&mut self, edit: &mut Edit) {
@@ -141,7 +146,7 @@ impl Screen<'_> {
         }
         if let Err(why) = self.rights.writes("label") {
             (edit.add_labels, edit.remove_labels) = (vec![], vec![]);
-            return self.drop("a change of labels", why);
+            return self.drop("a change of labels", &why);
         }
         self.names("a label to add", &mut edit.add_labels, LABELS, is_label);
         // In the order of the contract: what is to be there stays, however often the edit is done.

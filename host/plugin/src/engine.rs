@@ -8,8 +8,8 @@ use crate::Error;
 use crate::bindings::All;
 use crate::limits::TICK;
 use crate::state::State;
-use wasmtime::Config;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Config, WasmBacktraceDetails};
 
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
@@ -18,12 +18,11 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new() -> Result<Engine, Error> {
-        let mut config = Config::new();
-        config.epoch_interruption(true).memory_init_cow(true).async_stack_size(2 << 20).max_wasm_stack(1 << 20);
         let broken = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
-        let engine = wasmtime::Engine::new(&config).map_err(broken)?;
+        let engine = wasmtime::Engine::new(&config()).map_err(broken)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(broken)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(broken)?;
         All::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(broken)?;
         tick(&engine).map_err(|error| Error::Engine(error.to_string()))?;
         Ok(Engine { engine, linker })
@@ -37,6 +36,14 @@ impl Engine {
     pub(crate) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<State>> {
         self.linker.instantiate_pre(component)
     }
+}
+
+/// How code is compiled and run. Whoever compiles has to do it in the same way.
+pub(crate) fn config() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true).memory_init_cow(true).async_stack_size(2 << 20).max_wasm_stack(1 << 20);
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    config
 }
 
 fn tick(engine: &wasmtime::Engine) -> std::io::Result<()> {

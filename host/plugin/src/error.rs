@@ -28,12 +28,19 @@ pub enum Error {
     #[error("{path}: {problem}")]
     File { path: PathBuf, problem: Problem },
     #[error(
-        "there is no plugin `{plugin}`; there are: {known}\nhint: drop its .wasm file into the plugin folder and restart, see `agentd plugin list`"
+        "there is no plugin `{plugin}`; there are: {known}\nhint: drop its .wasm file into the plugin folder, see `agentd plugin list`"
     )]
     Unknown { plugin: String, known: String },
     /// It is there and may not serve.
     #[error("plugin `{plugin}` may not serve: {why}")]
     Held { plugin: String, why: String },
+    /// A version would not do what an entry of it needs.
+    #[error("its entry `{entry}` does not fit it: {why}\nhint: change the entry in the configuration, or the plugin")]
+    Misfit { plugin: String, entry: String, why: String },
+    #[error(
+        "there is no earlier version of plugin `{plugin}` to go back to\nhint: the version before the last swap is kept while the daemon runs; `agentd plugin list` shows which it is"
+    )]
+    NoPrevious { plugin: String },
     #[error("the settings of `{entry}` (plugin `{plugin}`) are refused:\n  {}", problems.join("\n  "))]
     Settings { entry: String, plugin: String, problems: Vec<String> },
     #[error(transparent)]
@@ -74,7 +81,7 @@ pub enum Problem {
     NoManifest,
     #[error("is built for a newer contract: needs {}\nhint: this agentd has 1.0.0 of it; get a newer agentd, or an older version of the plugin", needs.join(", "))]
     Newer { needs: Vec<String> },
-    #[error("imports what this agentd does not have: {}\nhint: a plugin may import agentd:host, and of WASI 0.2 cli, clocks, filesystem, io, random and sockets; for HTTP there is agentd:host/http", imports.join(", "))]
+    #[error("imports what this agentd does not have: {}\nhint: a plugin may import agentd:host, and of WASI 0.2 cli, clocks, filesystem, http (to send), io, random and sockets", imports.join(", "))]
     Foreign { imports: Vec<String> },
     #[error("does not fit the contract: {0}\nhint: build it against the WIT of this agentd")]
     Misfit(String),
@@ -87,12 +94,16 @@ pub enum Problem {
     #[error("describes itself badly: {0}")]
     Description(String),
     #[error(
-        "waits for approval; replacing a shipped plugin needs the operator's word, which this version of agentd cannot take: the shipped `{0}` serves\nhint: give your plugin a name of its own"
+        "needs {wanted} {what}, and {limit} are allowed\nhint: build it with less, or raise `memory` in [plugins.limits.NAME]"
+    )]
+    TooBig { what: &'static str, wanted: u64, limit: u64 },
+    #[error(
+        "waits for approval: it would replace the shipped plugin `{0}`, which serves meanwhile\nhint: `agentd plugin approve {0}` lets it, or give your plugin a name of its own"
     )]
     Replaces(String),
     #[error("{other} brings a plugin named `{name}` already, which serves\nhint: remove one of the two files")]
     Twice { name: String, other: PathBuf },
-    #[error("waits for approval: plugin `{name}` wants {}; this version of agentd grants dropped plugins log, kv, clock and repository reading only", wants.join("; "))]
+    #[error("waits for approval: plugin `{name}` wants {}\nhint: `agentd plugin approve {name}` shows and allows it", wants.join("; "))]
     Wants { name: String, wants: Vec<String> },
 }
 
@@ -104,16 +115,12 @@ pub enum CallError {
     #[error("{}", text(.0))]
     Plugin(common::Error),
     /// A trap, a limit, or an answer that makes no sense. The instance is gone, and nothing of the call counts.
-    #[error("plugin `{plugin}`{}: {function} failed: {what}{}\nhint: {hint}", of(entry), last_words(said))]
-    Failed {
-        plugin: String,
-        entry: String,
-        function: &'static str,
-        what: String,
-        /// The end of what it wrote to standard error.
-        said: Box<str>,
-        hint: &'static str,
-    },
+    #[error(
+        "plugin `{plugin}`{}: {function} failed: {what}{}{}\nhint: {}; `agentd plugin repro {}` keeps the call for its \
+         author",
+        of(entry), last_words(&details.said), frames(&details.stack), details.hint, details.trace
+    )]
+    Failed { plugin: String, entry: String, function: &'static str, what: String, details: Box<Details> },
     /// It failed too often in a row, and rests.
     #[error("plugin `{plugin}`{} is switched off for {} s more, after {failures} failures in a row; the last: {last}", of(entry), wait_ms.div_ceil(1000))]
     Open {
@@ -127,9 +134,27 @@ pub enum CallError {
     },
     #[error("plugin `{plugin}` is not {wanted} but {}\nhint: name another plugin for entry `{entry}`", kinds.join(", "))]
     WrongKind { plugin: String, entry: String, wanted: &'static str, kinds: Vec<&'static str> },
+    /// Its file was taken away, or may not serve (any more).
+    #[error("plugin `{plugin}`, entry `{entry}`, does not serve: {why}\nhint: see `agentd plugin list`")]
+    Gone { plugin: String, entry: String, why: String },
+    /// What it is to be called with makes no sense; the plugin was not asked. Only rehearsals come with such.
+    #[error("{0}")]
+    Input(String),
     /// The instance of this run failed before; a new one has to replay the run.
     #[error("the instance of plugin `{plugin}`, entry `{entry}`, is gone: make a new one and replay the run")]
     Ended { plugin: String, entry: String },
+}
+
+/// What else is known of a call that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// The end of what it wrote to standard error.
+    pub said: String,
+    /// Where in its code it was, the innermost function first, a line each; empty if nobody knows.
+    pub stack: String,
+    /// The [`Trace`](crate::Trace) of the call.
+    pub trace: String,
+    pub hint: String,
 }
 
 impl CallError {
@@ -140,8 +165,8 @@ impl CallError {
             CallError::Plugin(error) => {
                 matches!(error, common::Error::Unavailable(_) | common::Error::RateLimited(_) | common::Error::Other(_))
             }
-            CallError::Failed { .. } | CallError::Open { .. } => true,
-            CallError::WrongKind { .. } | CallError::Ended { .. } => false,
+            CallError::Failed { .. } | CallError::Open { .. } | CallError::Gone { .. } => true,
+            CallError::WrongKind { .. } | CallError::Input(_) | CallError::Ended { .. } => false,
         }
     }
 }
@@ -166,12 +191,17 @@ pub fn text(error: &common::Error) -> String {
 
 /// Foreign text made fit for an error: without control characters, and cut.
 pub(crate) fn readable(text: &str, limit: usize) -> String {
-    let clean: String =
-        text.trim().chars().map(|it| if it.is_control() && it != '\n' { '\u{fffd}' } else { it }).collect();
+    let bad = |it: char| it.is_control() && it != '\n' || turns(it);
+    let clean: String = text.trim().chars().map(|it| if bad(it) { '\u{fffd}' } else { it }).collect();
     match clean.char_indices().nth(limit) {
         Some((end, _)) => format!("{}…", &clean[..end]),
         None => clean,
     }
+}
+
+/// Whether it turns the direction of writing around, so that a text reads as another one.
+fn turns(it: char) -> bool {
+    matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn of(entry: &str) -> String {
@@ -183,4 +213,11 @@ fn last_words(said: &str) -> String {
         return String::new();
     }
     said.lines().fold("; its last words:".to_owned(), |text, line| text + "\n  " + line)
+}
+
+fn frames(stack: &str) -> String {
+    if stack.is_empty() {
+        return String::new();
+    }
+    stack.lines().fold("\nit was in:".to_owned(), |text, line| text + "\n  " + line)
 }

@@ -4,9 +4,11 @@
 //! arrives has been wanted by the plugin and granted by the operator. The daemon's wiring still applies its own rules
 //! on top (addresses, credentials, what is below a tree's root).
 
-use crate::{HttpGrant, wit};
+use crate::{HttpGrant, News, Trace, wit};
 use async_trait::async_trait;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Instant;
 use wit::common::{Content, Error};
 use wit::forge::{
     Check, CommentPage, CommentQuery, Issue, IssuePage, IssueQuery, Label, PullRequest, PullRequestPage,
@@ -42,6 +44,23 @@ pub trait Host: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now(&self) -> u64;
 
+    /// Nanoseconds on a clock that only goes forward; where it began means nothing.
+    fn monotonic(&self) -> u64 {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// What happened to a plugin, for the event log.
+    fn news(&self, news: News) {
+        drop(news);
+    }
+
+    /// A call failed: what is needed to do it again, for `agentd plugin repro`. No secret is in it, for guests never
+    /// have any.
+    fn failed(&self, trace: Trace) {
+        drop(trace);
+    }
+
     /// A line of a plugin's log, already cut to its limits. `entry` is empty while a plugin describes itself.
     fn log(&self, plugin: &str, entry: &str, level: wit::log::Level, message: &str, fields: &[(String, String)]);
 
@@ -51,6 +70,16 @@ pub trait Host: Send + Sync + 'static {
     async fn kv_keys(&self, entry: &str, prefix: &str, after: Option<&str>) -> Result<Vec<String>, Error>;
 
     async fn http(&self, call: HttpCall) -> Result<wit::http::Response, Error>;
+
+    /// Hands a mail to the operator's server. All recipients are among `allowed` (addresses, or `*@domain`); a lone `*`
+    /// stands for whom the configuration allows plugins that are part of agentd, and is the daemon's to decide.
+    async fn mail(&self, entry: &str, allowed: &[String], message: wit::mail::Message) -> Result<(), Error> {
+        Err(Error::Unsupported(format!(
+            "entry `{entry}` cannot send `{}` to {} allowed places: no mail is sent from here",
+            message.id.escape_debug(),
+            allowed.len()
+        )))
+    }
 
     /// What is known of these repositories; unknown ids are left out.
     fn repositories(&self, ids: &[String]) -> Vec<Info>;

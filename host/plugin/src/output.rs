@@ -104,7 +104,8 @@ impl State {
         let cut = &message[..message.floor_char_boundary(LINE_BYTES)];
         let mut left = LINE_BYTES - cut.len();
         fields.retain(|(name, value)| {
-            let size = name.len() + value.len();
+            // An empty one takes room too: there could be a million of them.
+            let size = name.len() + value.len() + 2;
             let fits = size <= left;
             left -= if fits { size } else { 0 };
             fits

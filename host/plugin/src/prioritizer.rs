@@ -3,24 +3,27 @@
 use crate::call::Answer;
 use crate::entry::Entry;
 use crate::error::{CallError, readable};
+use crate::json;
 use crate::kind::Kind;
 use crate::limits::Function;
 use crate::wit::prioritizer::{Batch, Score};
 use std::collections::HashSet;
-use tokio::time::timeout;
 
 impl Entry {
     /// Scores tasks. Every score is finite and of a task in the batch, and no task has two.
     pub async fn rank(&self, batch: Batch) -> Result<Answer<Vec<Score>>, CallError> {
-        let exports = self.0.loaded.exports.prioritizer.as_ref().ok_or_else(|| self.wrong_kind(Kind::Prioritizer))?;
-        let mut call = self.begin(Function::Rank).await?;
-        let outcome = timeout(call.wall(), async {
-            let instance = call.instantiate().await?;
-            let prioritizer = exports.load(&mut call.store, &instance)?;
-            prioritizer.call_rank(&mut call.store, &batch).await
-        })
-        .await;
-        call.end(outcome, |scores| check(&batch, scores))
+        let face = self.face_as(Kind::Prioritizer)?;
+        let exports = face.loaded.exports.prioritizer.as_ref().ok_or_else(|| face.wrong_kind(Kind::Prioritizer))?;
+        let mut call = face.begin(Function::Rank).await?;
+        let outcome = call
+            .watch()
+            .run(async {
+                let instance = call.instantiate().await?;
+                let prioritizer = exports.load(&mut call.store, &instance)?;
+                prioritizer.call_rank(&mut call.store, &batch).await
+            })
+            .await;
+        call.end(outcome, || json::value(&(&batch,)), |scores| check(&batch, scores))
     }
 }
 

@@ -6,10 +6,10 @@
 use crate::call::Answer;
 use crate::entry::Entry;
 use crate::error::CallError;
+use crate::json;
 use crate::kind::Kind;
 use crate::limits::Function;
 use crate::wit::prompt_template::{Part, Prompt, Request};
-use tokio::time::timeout;
 
 /// What a prompt may hold in all.
 const PROMPT_BYTES: usize = 1 << 20;
@@ -20,16 +20,19 @@ const TELLING_BYTES: usize = 48;
 impl Entry {
     /// Makes the prompt of a run.
     pub async fn render(&self, request: Request) -> Result<Answer<Prompt>, CallError> {
+        let face = self.face_as(Kind::PromptTemplate)?;
         let exports =
-            self.0.loaded.exports.prompt_template.as_ref().ok_or_else(|| self.wrong_kind(Kind::PromptTemplate))?;
-        let mut call = self.begin(Function::Render).await?;
-        let outcome = timeout(call.wall(), async {
-            let instance = call.instantiate().await?;
-            let template = exports.load(&mut call.store, &instance)?;
-            template.call_render(&mut call.store, &request).await
-        })
-        .await;
-        call.end(outcome, |prompt| check(&request, prompt))
+            face.loaded.exports.prompt_template.as_ref().ok_or_else(|| face.wrong_kind(Kind::PromptTemplate))?;
+        let mut call = face.begin(Function::Render).await?;
+        let outcome = call
+            .watch()
+            .run(async {
+                let instance = call.instantiate().await?;
+                let template = exports.load(&mut call.store, &instance)?;
+                template.call_render(&mut call.store, &request).await
+            })
+            .await;
+        call.end(outcome, || json::value(&(&request,)), |prompt| check(&request, prompt))
     }
 }
 

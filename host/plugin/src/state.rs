@@ -1,14 +1,17 @@
 //! What an instance lives on: its rights and limits, its empty WASI, and what it wrote.
 //!
 //! There is one for each store, and it goes with it. WASI is linked because the libraries of most languages ask for it;
-//! it has no files, no environment and no network here, and its output goes to the plugin's log. An agent and a plugin
-//! that describes itself get a clock that stands still and the same chance each time.
+//! it has no files, no environment and no network here, and its output goes to the plugin's log. Its clocks and its
+//! chance can be given again, so that a call can be. An agent and a plugin that describes itself get a clock that stands
+//! still and the same chance each time.
 
 use crate::Host;
 use crate::call::{Caller, Shared};
 use crate::grants::Rights;
+use crate::imports::WasiHttp;
 use crate::limits::{Budget, Limiter, TICK};
 use crate::output::{Output, Stream};
+use crate::trace::{Recorder, Seed};
 use crate::wit::common;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +35,8 @@ pub(crate) enum Surface {
 /// What an instance's imports work on.
 pub(crate) struct State {
     wasi: WasiCtx,
-    table: ResourceTable,
+    pub(crate) wasi_http: WasiHttp,
+    pub(crate) table: ResourceTable,
     limiter: Limiter,
     ticks_left: u64,
     /// When the call's time is up.
@@ -42,21 +46,28 @@ pub(crate) struct State {
     pub(crate) entry: String,
     pub(crate) settings: Arc<str>,
     pub(crate) rights: Arc<Rights>,
+    /// The recorder: whatever a guest asks is written down on its way.
     pub(crate) host: Arc<dyn Host>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) seed: Seed,
     pub(crate) output: Output,
     /// What this call wrote: none for removed.
     pub(crate) kv: BTreeMap<String, Option<String>>,
+    /// What that takes up, in bytes.
+    pub(crate) kv_bytes: usize,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl State {
-    pub(crate) fn new(caller: &Caller, surface: Surface, budget: Budget) -> State {
-        let host = caller.shared.host.clone();
+    pub(crate) fn new(caller: &Caller, surface: Surface, budget: Budget, seed: Seed) -> State {
+        let recorder = Arc::new(Recorder::new(caller.host.clone(), caller.rights.clone()));
+        let host: Arc<dyn Host> = recorder.clone();
         let output = Output::new(host.clone(), &caller.plugin, &caller.entry);
         let mut table = ResourceTable::new();
         table.set_max_capacity(10_000);
         State {
-            wasi: wasi(surface, &output, &host),
+            wasi: wasi(surface, &output, &host, seed),
+            wasi_http: WasiHttp::default(),
             table,
             limiter: Limiter::new(budget.memory),
             ticks_left: ticks(budget),
@@ -67,8 +78,11 @@ impl State {
             settings: caller.settings.clone(),
             rights: caller.rights.clone(),
             host,
+            recorder,
+            seed,
             output,
             kv: BTreeMap::new(),
+            kv_bytes: 0,
             shared: caller.shared.clone(),
         }
     }
@@ -81,6 +95,11 @@ impl State {
 
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.limiter
+    }
+
+    /// How much memory it has at the moment, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.limiter.used()
     }
 
     /// How much memory it wanted in all when it was refused more.
@@ -96,12 +115,18 @@ impl State {
 
     /// Whether the import answers at all in this call.
     pub(crate) fn open(&self, import: &str) -> Result<(), common::Error> {
-        let when = match self.surface {
+        self.surface.open(&self.plugin, import)
+    }
+}
+
+impl Surface {
+    pub(crate) fn open(self, plugin: &str, import: &str) -> Result<(), common::Error> {
+        let when = match self {
             Surface::Whole => return Ok(()),
             Surface::Manifest => "while a plugin describes or checks itself",
             Surface::Agent => "in an agent's run, which depends on the run and its output alone",
         };
-        Err(common::Error::Denied(format!("plugin `{}`: {import} does not answer {when}", self.plugin)))
+        Err(common::Error::Denied(format!("plugin `{plugin}`: {import} does not answer {when}")))
     }
 }
 
@@ -115,11 +140,16 @@ fn ticks(budget: Budget) -> u64 {
     u64::try_from(budget.cpu.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn wasi(surface: Surface, output: &Output, host: &Arc<dyn Host>) -> WasiCtx {
+fn wasi(surface: Surface, output: &Output, host: &Arc<dyn Host>, seed: Seed) -> WasiCtx {
     let mut wasi = WasiCtxBuilder::new();
     wasi.stdout(output.pipe(Stream::Stdout)).stderr(output.pipe(Stream::Stderr)).max_random_size(64 << 10);
     match surface {
-        Surface::Whole => wasi.wall_clock(Now(host.clone())),
+        Surface::Whole => wasi
+            .wall_clock(Now(host.clone()))
+            .monotonic_clock(Now(host.clone()))
+            .secure_random(seed.chance(b"secure"))
+            .insecure_random(seed.chance(b"insecure"))
+            .insecure_random_seed(seed.wide()),
         Surface::Manifest | Surface::Agent => wasi
             .wall_clock(Still)
             .monotonic_clock(Still)
@@ -139,6 +169,16 @@ impl HostWallClock for Now {
 
     fn now(&self) -> Duration {
         Duration::from_millis(self.0.now())
+    }
+}
+
+impl HostMonotonicClock for Now {
+    fn resolution(&self) -> u64 {
+        1_000
+    }
+
+    fn now(&self) -> u64 {
+        self.0.monotonic()
     }
 }
 

@@ -3,13 +3,22 @@
 //! They are built once, by cargo, into a target folder of their own.
 
 mod agent;
+mod approvals;
 mod calls;
+mod canary;
+mod compile;
 mod edits;
 mod files;
 mod folder;
 mod forge;
+mod granting;
 mod imports;
+mod outgoing;
+mod reload;
 mod rights;
+mod rollback;
+mod traces;
+mod watch;
 
 use crate::cache::{Cache, sha256};
 use crate::engine::Engine;
@@ -21,8 +30,10 @@ use crate::wit::repository::{
     SearchPage, SearchQuery,
 };
 use crate::wit::work::Task;
-use crate::wit::{http, log};
-use crate::{CallError, Entry, Grants, Host, HttpCall, Options, Plugins, Shipped, Tree};
+use crate::wit::{http, log, mail};
+use crate::{
+    Approval, CallError, Entry, Grants, Host, HttpCall, News, OnDrop, Options, Plugins, Shipped, Trace, Tree, What,
+};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -71,7 +82,10 @@ fn warm_cache() -> PathBuf {
         let (engine, cache) = (Engine::new().unwrap(), Cache::open(&folder));
         for name in ["hostile_plugin", "label_priority"] {
             let wasm = guest(name);
-            cache.load(engine.wasmtime(), &sha256(&wasm), &wasm).unwrap();
+            if cache.find(engine.wasmtime(), &sha256(&wasm)).is_none() {
+                let code = engine.wasmtime().precompile_component(&wasm).unwrap();
+                cache.keep_code(engine.wasmtime(), &sha256(&wasm), &code);
+            }
         }
         folder
     };
@@ -88,6 +102,16 @@ struct Daemon {
     deaf: AtomicBool,
     /// What the forge was asked.
     asked: Mutex<Vec<String>>,
+    news: Mutex<Vec<News>>,
+    traces: Mutex<Vec<Trace>>,
+    mails: Mutex<Vec<(Vec<String>, mail::Message)>>,
+    /// What every request is answered with.
+    answer: Mutex<http::Response>,
+    /// Requests really go out by this, if it is there.
+    way_out: Mutex<Option<agentd_egress::Egress>>,
+    /// What came back by it.
+    answered: Mutex<Vec<String>>,
+    told: tokio::sync::Notify,
 }
 
 impl Daemon {
@@ -99,6 +123,13 @@ impl Daemon {
             requests: Mutex::default(),
             deaf: AtomicBool::default(),
             asked: Mutex::default(),
+            news: Mutex::default(),
+            traces: Mutex::default(),
+            mails: Mutex::default(),
+            answer: Mutex::new(answer(200, "")),
+            way_out: Mutex::default(),
+            answered: Mutex::default(),
+            told: tokio::sync::Notify::new(),
         })
     }
 
@@ -112,6 +143,13 @@ impl Daemon {
 
     fn logged(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    /// What happened since this was last asked, but for compilations: `PLUGIN WORD`.
+    fn heard(&self) -> Vec<String> {
+        let news = std::mem::take(&mut *self.news.lock().unwrap());
+        let told = news.iter().filter(|it| it.what != What::Compiled);
+        told.map(|it| format!("{} {}", it.plugin, it.what.word())).collect()
     }
 }
 
@@ -133,6 +171,20 @@ impl Host for Daemon {
         self.log.lock().unwrap().push(line);
     }
 
+    fn news(&self, news: News) {
+        self.news.lock().unwrap().push(news);
+        self.told.notify_one();
+    }
+
+    fn failed(&self, trace: Trace) {
+        self.traces.lock().unwrap().push(trace);
+    }
+
+    async fn mail(&self, _: &str, allowed: &[String], message: mail::Message) -> Result<(), Refusal> {
+        self.mails.lock().unwrap().push((allowed.to_vec(), message));
+        Ok(())
+    }
+
     async fn kv_get(&self, _: &str, key: &str) -> Result<Option<String>, Refusal> {
         Ok(self.kv.lock().unwrap().get(key).cloned())
     }
@@ -144,11 +196,17 @@ impl Host for Daemon {
     }
 
     async fn http(&self, call: HttpCall) -> Result<http::Response, Refusal> {
+        let way_out = self.way_out.lock().unwrap().clone();
+        if let Some(egress) = way_out {
+            let answer = canary::send(&egress, call).await;
+            self.answered.lock().unwrap().push(format!("{answer:?}"));
+            return answer;
+        }
         self.requests.lock().unwrap().push(call);
         if self.deaf.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        Ok(http::Response { status: 200, headers: vec![], body: Content::Text(String::new()), extra: vec![] })
+        Ok(self.answer.lock().unwrap().clone())
     }
 
     fn repositories(&self, ids: &[String]) -> Vec<RepositoryInfo> {
@@ -222,11 +280,15 @@ impl Host for Daemon {
     }
 }
 
+fn answer(status: u16, body: &str) -> http::Response {
+    http::Response { status, headers: vec![], body: Content::Text(body.into()), extra: vec![] }
+}
+
 /// Both guests as shipped plugins.
 struct House {
     daemon: Arc<Daemon>,
     plugins: Plugins,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl House {
@@ -236,21 +298,14 @@ impl House {
             std::fs::write(folder.path().join(name).with_extension("wasm"), guest(name)).unwrap();
         }
         let daemon = Daemon::new();
-        let options = Options {
-            cache: warm_cache(),
-            plugins: None,
-            shipped: Shipped::Folder(folder.path().into()),
-            max_memory: Options::MAX_MEMORY,
-        };
+        let options = Options::new(warm_cache(), Shipped::Folder(folder.path().into()));
         let plugins = Plugins::load(options, daemon.clone()).await.unwrap();
-        House { daemon, plugins, _folder: folder }
+        House { daemon, plugins, folder }
     }
 
     /// An entry `e` of the hostile plugin, with all that it wants.
     async fn hostile(&self, settings: Value) -> Entry {
-        let wants = self.plugins.wants("hostile", settings.clone()).await.unwrap();
-        let grants = Grants::implied(&wants, vec!["acme/shop".into()]);
-        self.plugins.entry("e", "hostile", settings, grants).await.unwrap()
+        self.plugins.entry("e", "hostile", settings, vec!["acme/shop".into()]).await.unwrap()
     }
 
     async fn does(&self, what: &str) -> Entry {

@@ -63,6 +63,10 @@ pub mod http {
     pub use crate::bindings::agentd::host::http::{Request, Response};
 }
 
+pub mod mail {
+    pub use crate::bindings::agentd::host::mail::Message;
+}
+
 pub mod forge {
     pub use crate::bindings::agentd::host::forge::{
         AppliedLabel, Check, CommentPage, CommentQuery, Issue, IssueOrder, IssuePage, IssueQuery, Label, PullRequest,

@@ -6,9 +6,11 @@
 //! It is of five kinds, so that one file serves all tests.
 
 mod agent;
+mod outgoing;
 mod probe;
+mod variant;
 
-use agentd_sdk::manifest::{Attachment, Credential, DirectoryWant, ForgeWant, HttpWant, RepositoryWant};
+use agentd_sdk::manifest::{Attachment, Credential, DirectoryWant, ForgeWant, HttpWant, MailWant, RepositoryWant};
 use agentd_sdk::notifier::{Message, Notifier};
 use agentd_sdk::prioritizer::{Batch, Prioritizer, Score};
 use agentd_sdk::prompt_template::{Part, Prompt, PromptTemplate, Request};
@@ -47,8 +49,8 @@ impl Plugin for Hostile {
         assert_ne!(settings.does, "describe-panic", "I will not say who I am");
         Description {
             name: "hostile".into(),
-            version: "1.0.0".into(),
-            summary: "Does what a plugin must not do".into(),
+            version: variant::version().into(),
+            summary: format!("Does what a plugin must not do ({})", variant::name()),
             settings_schema: SCHEMA.into(),
             wants: wants(settings),
             ..Description::default()
@@ -66,7 +68,7 @@ impl Plugin for Hostile {
 }
 
 fn wants(settings: Settings) -> Vec<Want> {
-    let mut wants = vec![];
+    let mut wants = variant::wants();
     if settings.does != "greedy" {
         wants.push(Want::Repository(RepositoryWant { why: "to read".into(), ..RepositoryWant::default() }));
     }
@@ -77,7 +79,10 @@ fn wants(settings: Settings) -> Vec<Want> {
         let writes = vec!["comment".into(), "label".into()];
         wants.push(Want::Forge(ForgeWant { writes, ..ForgeWant::default() }));
     }
-    if settings.does.starts_with("http") {
+    if settings.does == "mail" {
+        wants.push(Want::Mail(MailWant { why: "to annoy".into(), ..MailWant::default() }));
+    }
+    if ["http", "wasi-http", "dice-http"].iter().any(|it| settings.does.starts_with(it)) {
         let whole = settings.url.is_empty();
         let attach = if whole { Attachment::Url } else { Attachment::Bearer };
         let credential = settings.credential.map(|name| Credential { name, attach, extra: vec![] });
@@ -153,6 +158,7 @@ impl Notifier for Hostile {
 
 /// What the settings ask for, and what came of it.
 fn act(settings: &Settings) -> Result<String, Error> {
+    variant::act();
     match settings.does.as_str() {
         "panic" => panic!("I give up\u{1b}[2J"),
         "loop" => spin(),
@@ -175,8 +181,12 @@ fn act(settings: &Settings) -> Result<String, Error> {
         "forge-nonsense" => return Ok(probe::forge_nonsense()),
         "metrics" => probe::count(),
         "log-fields" => probe::log_fields(),
+        "mail" => return probe::mail(&settings.url),
+        does if does.starts_with("dice") => panic!("{}", probe::dice(settings)),
+        does if does.starts_with("wasi-http") => return Ok(outgoing::send(settings)),
         "other" => return Err(Error::Other("nothing works".into())),
         "denied" => return Err(Error::Denied("\u{1b}[31mred".into())),
+        "http-fuzz" => return Ok(probe::fuzz(settings)),
         does if does.starts_with("http") => return probe::request(settings),
         _ => (),
     }

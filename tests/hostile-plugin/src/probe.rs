@@ -3,7 +3,9 @@
 use crate::Settings;
 use agentd_sdk::host::{clock, entry, forge, http, kv, mail, metrics, repository};
 use agentd_sdk::{Content, Error, log};
+use std::collections::HashSet;
 use std::net::TcpStream;
+use std::time::{Instant, SystemTime};
 
 /// What of the machine can be seen: nothing should.
 pub(crate) fn outside() -> String {
@@ -183,6 +185,50 @@ pub(crate) fn request(settings: &Settings) -> Result<String, Error> {
         ..http::Request::default()
     };
     Ok(http::send(&request)?.status.to_string())
+}
+
+/// A request of chance's making, and all that came back.
+pub(crate) fn fuzz(settings: &Settings) -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let seed = RandomState::new().hash_one(0);
+    let pick = |of: &[&str], shift: u32| of[usize::try_from((seed >> shift) & 0xff).unwrap_or(0) % of.len()].to_owned();
+    let names = ["x-note", "authorization", "cookie", "accept", "agentd-credential", "x-api-key", "te", "referer"];
+    let request = http::Request {
+        method: pick(&["GET", "POST", "PUT", "DELETE", "HEAD"], 0),
+        url: format!(
+            "{}{}",
+            settings.url,
+            pick(&["", "/a", "/../b", "?q=1", "/%2e%2e/c", "//d", "/a?key=x#f", "/é"], 8)
+        ),
+        headers: vec![(pick(&names, 16), format!("{seed:x}")), (pick(&names, 24), "again".into())],
+        body: Content::Text(pick(&["", "hello", "{\"a\": 1}", "\u{0}\u{1}"], 32)),
+        credential: settings.credential.clone().filter(|_| seed & (1 << 40) != 0),
+        ..http::Request::default()
+    };
+    format!("{:?} {}", http::send(&request), request.url)
+}
+
+/// Whatever differs from one time to the next, and whatever the host says.
+#[expect(clippy::disallowed_methods, reason = "what a clock says in here is the question")]
+pub(crate) fn dice(settings: &Settings) -> String {
+    let chance: HashSet<u32> = (0..8).collect();
+    let time = (SystemTime::now(), Instant::now().elapsed(), clock::now());
+    let stored = (kv::get("stored"), kv::keys("", None));
+    let seen = (repository::read_file("acme/shop", None, "a.txt"), repository::repositories().len());
+    let answered = settings.does.ends_with("http").then(|| request(settings));
+    format!("{chance:?} {time:?} {stored:?} {seen:?} {answered:?}")
+}
+
+pub(crate) fn mail(to: &str) -> Result<String, Error> {
+    let message = mail::Message {
+        id: "m-1".into(),
+        to: vec![to.into()],
+        subject: "Done".into(),
+        text: "It is done.".into(),
+        ..mail::Message::default()
+    };
+    mail::send(&message)?;
+    Ok("sent".into())
 }
 
 pub(crate) fn count() {

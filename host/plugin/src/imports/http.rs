@@ -8,11 +8,11 @@ use crate::state::State;
 use crate::wit::common::{Content, Error};
 use tokio::time::Instant;
 
-const BODY_BYTES: usize = 8 << 20;
-const TIMEOUT_MS: u32 = 30_000;
+pub(super) const BODY_BYTES: usize = 8 << 20;
+pub(super) const TIMEOUT_MS: u32 = 30_000;
 
 /// Headers that say how the wire is used, or that the daemon sets.
-const HOSTS_OWN: &[&str] = &[
+pub(super) const HOSTS_OWN: &[&str] = &[
     "connection",
     "content-length",
     "expect",
@@ -45,7 +45,7 @@ impl State {
     }
 }
 
-fn check(request: &Request) -> Result<(), Error> {
+pub(super) fn check(request: &Request) -> Result<(), Error> {
     let token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
     if request.method.is_empty() || !request.method.bytes().all(token) {
         return Err(Error::Invalid("the request's method is not a word".into()));

@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 64 << 10;
 const PAGE: usize = 1_000;
+/// What a key takes up beside its bytes: millions of short ones must not fill the memory.
+const KEY_COST: usize = 64;
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {
@@ -50,11 +52,13 @@ impl State {
                 "the value of `{key}` is {size} bytes long; {VALUE_BYTES} are allowed"
             )));
         }
-        let others = self.kv.iter().filter(|it| *it.0 != key);
-        let written: usize = others.map(|(key, value)| key.len() + value.as_ref().map_or(0, String::len)).sum();
-        if written + key.len() + size > HANDOVER_BYTES {
+        let cost = |size: usize| KEY_COST + key.len() + size;
+        let before = self.kv.get(&key).map_or(0, |it| cost(it.as_ref().map_or(0, String::len)));
+        let written = self.kv_bytes - before + cost(size);
+        if written > HANDOVER_BYTES {
             return Err(Error::TooLarge(format!("one call may write {HANDOVER_BYTES} bytes")));
         }
+        self.kv_bytes = written;
         self.kv.insert(key, value);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::wit::notifier::Message;
 use crate::wit::task_source::{Item, PollRequest};
+use crate::{Budget, Kind, PluginLimits, limits_of};
 use std::time::Duration;
 
 /// Ranks with a plugin that does this, and compares the failure's text piece by piece.
@@ -120,7 +121,7 @@ async fn a_plugins_own_error_is_handed_on_and_readable() {
 #[tokio::test]
 async fn a_plugin_of_another_kind_says_what_it_is() {
     let house = House::new().await;
-    let entry = house.plugins.entry("e", "label-priority", json!({}), Grants::default()).await.unwrap();
+    let entry = house.plugins.entry("e", "label-priority", json!({}), vec![]).await.unwrap();
     let failure = entry.poll(PollRequest { cursor: None, extra: vec![] }).await.unwrap_err();
     assert_eq!(
         failure.to_string(),
@@ -171,4 +172,87 @@ async fn calls_of_one_function_come_one_at_a_time() {
         () = asked => (),
     }
     assert_eq!(house.daemon.requests.lock().unwrap().len(), 3, "one rank and two notifications");
+}
+
+#[tokio::test]
+async fn a_slow_plugin_keeps_neither_others_nor_changes_waiting() {
+    let house = House::new().await;
+    house.daemon.deaf.store(true, Ordering::SeqCst);
+    let entry = house.hostile(json!({ "does": "http", "url": "https://example.org/hook" })).await;
+    let message = || Message { id: "m-1".into(), events: vec![], digest: false, extra: vec![] };
+    let three = async || tokio::join!(entry.notify(message()), entry.notify(message()), entry.notify(message()));
+    let slow = async { tokio::join!(three(), three()) };
+    let others = async {
+        while house.daemon.requests.lock().unwrap().len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        let other = house.plugins.entry("other", "label-priority", json!({}), vec![]).await.unwrap();
+        assert_eq!(rank(&other).await.unwrap(), "label bug +30");
+        house.does("nothing").await;
+    };
+    tokio::select! {
+        _ = slow => panic!("nobody answers"),
+        () = others => (),
+    }
+    assert_eq!(house.daemon.requests.lock().unwrap().len(), 4, "of six calls; two wait for their plugin's share");
+}
+
+#[tokio::test]
+async fn limits_of_a_plugin_are_the_operators_and_named_where_they_are_met() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("hostile_plugin.wasm"), guest("hostile_plugin")).unwrap();
+    let tight = PluginLimits { wall: None, cpu: Some(Duration::from_millis(200)), memory: Some(32 << 20) };
+    let mut options = Options::new(warm_cache(), Shipped::Folder(folder.path().into()));
+    options.limits.insert("hostile".into(), tight);
+    let daemon = Daemon::new();
+    let plugins = Plugins::load(options, daemon.clone()).await.unwrap();
+    let house = House { daemon, plugins, folder };
+    let memory = "MiB of memory, and 32 MiB are allowed";
+    check_failure(&house, "memory", &[memory, "`memory` in [plugins.limits.hostile] raises the limit"]).await;
+    let began = std::time::Instant::now();
+    check_failure(&house, "loop", &["its 0 s of CPU time", "`cpu` in [plugins.limits.hostile] raises"]).await;
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn limits_are_told_by_kind() {
+    let analyze = limits_of(Kind::Analyzer, Options::MAX_MEMORY);
+    let budget = Budget { wall: Duration::from_secs(600), cpu: Duration::from_secs(60), memory: 512 << 20 };
+    assert_eq!(analyze, [("analyze", budget)]);
+    let functions: Vec<_> = limits_of(Kind::TaskSource, 1).into_iter().map(|it| it.0).collect();
+    assert_eq!(functions, ["poll", "feedback", "receive", "report"]);
+}
+
+#[tokio::test]
+async fn health_is_counted_by_function() {
+    let house = House::new().await;
+    let entry = house.does("nothing").await;
+    for _ in 0..3 {
+        rank(&entry).await.unwrap();
+    }
+    let bad = house.plugins.entry("bad", "hostile", json!({ "does": "panic" }), vec![]).await.unwrap();
+    for _ in 0..4 {
+        rank(&bad).await.unwrap_err();
+    }
+    let health = house.plugins.health();
+    let of = |entry: &str, function: &str| {
+        health.iter().find(|it| it.entry == entry && it.function == function).cloned().unwrap()
+    };
+    let good = of("e", "rank");
+    assert_eq!((good.calls, good.failures, good.breaker, good.last_error), (3, 0, "closed", None));
+    assert!(good.cpu_us > 0 && good.wall_us >= good.cpu_us, "{} {}", good.cpu_us, good.wall_us);
+    let bad = of("bad", "rank");
+    assert_eq!((bad.calls, bad.failures, bad.breaker, bad.open_until), (3, 3, "open", Some(NOW + 30_000)));
+    assert_eq!(bad.last_error.as_deref(), Some("it trapped: it panicked or aborted"));
+    assert!(of("", "describe").calls > 0, "the plugin about itself");
+}
+
+#[tokio::test]
+async fn a_trap_says_where_it_was() {
+    let house = House::new().await;
+    let failure = rank(&house.does("panic").await).await.unwrap_err();
+    let CallError::Failed { details, .. } = &failure else { panic!("{failure:?}") };
+    let first = details.stack.lines().next().unwrap();
+    assert!(first.starts_with("0: ") && first.contains(" at 0x"), "without names, places: {}", details.stack);
+    assert!(failure.to_string().contains("\nit was in:\n  0: "), "{failure}");
 }

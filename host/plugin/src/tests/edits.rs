@@ -67,7 +67,7 @@ fn what_is_granted_stays_as_it_is() {
 
 #[test]
 fn what_is_not_granted_is_dropped_with_what_would_allow_it() {
-    let allow = "its `describe` has to want `forge` with this write";
+    let allow = "its `describe` does not want `forge` with the write `reaction`";
     let extra = vec![("p.own".to_owned(), "stays".to_owned())];
     let talk = Edit { add_labels: vec![], remove_labels: vec![], reaction: None, extra: extra.clone(), ..whole() };
     let label = "acme/shop#3: a change of labels was dropped: ";

@@ -5,13 +5,13 @@ use crate::{Error, Kind, Origin};
 use std::os::unix::fs::PermissionsExt;
 
 /// A home with `label-priority` shipped and whatever is dropped.
-struct Home {
+pub(super) struct Home {
     folder: TempDir,
-    daemon: Arc<Daemon>,
+    pub(super) daemon: Arc<Daemon>,
 }
 
 impl Home {
-    fn new() -> Home {
+    pub(super) fn new() -> Home {
         let home = Home { folder: TempDir::new().unwrap(), daemon: Daemon::new() };
         for folder in ["shipped", "plugins"] {
             std::fs::create_dir(home.path(folder)).unwrap();
@@ -20,27 +20,30 @@ impl Home {
         home.file("shipped/label-priority.wasm", &guest("label_priority"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn file(self, name: &str, bytes: &[u8]) -> Home {
+    pub(super) fn file(self, name: &str, bytes: &[u8]) -> Home {
         std::fs::write(self.path(name), bytes).unwrap();
         self.mode(name, 0o644)
     }
 
-    fn mode(self, name: &str, mode: u32) -> Home {
+    pub(super) fn mode(self, name: &str, mode: u32) -> Home {
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
         self
     }
 
-    async fn load_with(&self, cache: PathBuf) -> Result<Plugins, Error> {
-        let (plugins, shipped) = (Some(self.path("plugins")), Shipped::Folder(self.path("shipped")));
-        let options = Options { cache, plugins, shipped, max_memory: Options::MAX_MEMORY };
-        Plugins::load(options, self.daemon.clone()).await
+    pub(super) fn options(&self) -> Options {
+        let options = Options::new(warm_cache(), Shipped::Folder(self.path("shipped")));
+        Options { plugins: Some(self.path("plugins")), ..options }
     }
 
-    async fn load(&self) -> Result<Plugins, Error> {
+    pub(super) async fn load_with(&self, cache: PathBuf) -> Result<Plugins, Error> {
+        Plugins::load(Options { cache, ..self.options() }, self.daemon.clone()).await
+    }
+
+    pub(super) async fn load(&self) -> Result<Plugins, Error> {
         self.load_with(warm_cache()).await
     }
 
@@ -88,11 +91,11 @@ async fn a_dropped_plugin_serves_and_a_bad_file_stops_nobody() {
     assert_eq!(info.origin, Origin::Dropped(home.path("plugins/hostile.wasm")));
     assert_eq!(info.digest, format!("sha256:{}", sha256(&hostile)));
     assert_eq!(info.wants, ["repository: read files and history (to read)"]);
-    let entry = plugins.entry("e", "hostile", json!({}), Grants::default()).await.unwrap();
+    let entry = plugins.entry("e", "hostile", json!({}), vec![]).await.unwrap();
     assert_eq!(rank(&entry).await.unwrap(), "done");
-    let refused = plugins.entry("e", "module", json!({}), Grants::default()).await.err().unwrap().to_string();
+    let refused = plugins.entry("e", "module", json!({}), vec![]).await.err().unwrap().to_string();
     assert!(refused.starts_with("plugin `module` may not serve: is not a WebAssembly component"), "{refused}");
-    let refused = plugins.entry("e", "nobody", json!({}), Grants::default()).await.err().unwrap().to_string();
+    let refused = plugins.entry("e", "nobody", json!({}), vec![]).await.err().unwrap().to_string();
     assert!(refused.starts_with("there is no plugin `nobody`; there are: hostile, label-priority\nhint:"), "{refused}");
 }
 
@@ -102,18 +105,15 @@ async fn a_name_belongs_to_the_shipped_plugin_and_then_to_the_first_file() {
         .file("plugins/label-priority.wasm", &guest("label_priority"))
         .file("plugins/a.wasm", &guest("hostile_plugin"))
         .file("plugins/b.wasm", &guest("hostile_plugin"));
-    let replaces = "waits for approval; replacing a shipped plugin needs the operator's word";
     let twice = format!("{} brings a plugin named `hostile` already", home.path("plugins/a.wasm").display());
-    home.check_list(&[
-        ("hostile", None),
-        ("hostile", Some(&twice)),
-        ("label-priority", None),
-        ("label-priority", Some(replaces)),
-    ])
-    .await;
+    home.check_list(&[("hostile", None), ("hostile", Some(&twice)), ("label-priority", None)]).await;
     let plugins = home.load().await.unwrap();
-    let shipped = plugins.list().into_iter().find(|it| it.name == "label-priority" && it.problem.is_none()).unwrap();
+    let shipped = plugins.list().into_iter().find(|it| it.name == "label-priority").unwrap();
     assert_eq!(shipped.origin, Origin::Shipped);
+    let held = shipped.held.unwrap();
+    assert_eq!(held.origin, Origin::Dropped(home.path("plugins/label-priority.wasm")));
+    assert_eq!(held.wider, ["kind: prioritizer, in place of the shipped plugin"]);
+    assert!(held.why.starts_with("waits for approval: it would replace the shipped plugin `label-priority`"));
 }
 
 #[tokio::test]
@@ -124,12 +124,12 @@ async fn a_dropped_plugin_gets_nothing_but_reading() {
         (json!({ "does": "http", "url": "https://example.org/" }), "http: POST https://example.org/ (to call home)"),
         (json!({ "path": "/etc" }), "directory: read what setting `path` names"),
     ] {
-        let refused = plugins.entry("e", "hostile", settings, Grants::default()).await.err().unwrap().to_string();
+        let refused = plugins.entry("e", "hostile", settings, vec![]).await.err().unwrap().to_string();
         assert_eq!(
             refused,
             format!(
-                "plugin `hostile` may not serve: waits for approval: plugin `hostile` wants {want}; this version of \
-                 agentd grants dropped plugins log, kv, clock and repository reading only"
+                "plugin `hostile` may not serve: waits for approval: plugin `hostile` wants {want}\nhint: `agentd plugin \
+                 approve hostile` shows and allows it"
             )
         );
     }
@@ -172,7 +172,7 @@ async fn settings_are_refused_with_all_their_problems() {
         ),
         (json!({ "does": "check-problems" }), vec!["settings.does: is \u{fffd}[31mwrong", "settings: is hopeless"]),
     ] {
-        let refused = house.plugins.entry("e", "hostile", settings, Grants::default()).await.err().unwrap();
+        let refused = house.plugins.entry("e", "hostile", settings, vec![]).await.err().unwrap();
         let Error::Settings { entry, plugin, problems } = refused else { panic!("{refused}") };
         assert_eq!(
             (entry.as_str(), plugin.as_str(), problems),
@@ -183,7 +183,7 @@ async fn settings_are_refused_with_all_their_problems() {
         ("check-loop", "plugin `hostile`: check failed: it used more than its 2 s of CPU time"),
         ("describe-panic", "plugin `hostile`: describe failed: it trapped: it panicked or aborted"),
     ] {
-        let refused = house.plugins.entry("e", "hostile", json!({ "does": does }), Grants::default()).await;
+        let refused = house.plugins.entry("e", "hostile", json!({ "does": does }), vec![]).await;
         let refused = refused.err().unwrap().to_string();
         assert!(refused.starts_with(expected), "{refused}");
     }
@@ -221,7 +221,7 @@ async fn compiled_code_is_kept_checked_and_made_anew() {
     for bad in [&good[..good.len() / 2], b"", &[good.as_slice(), b"x"].concat()] {
         std::fs::write(file, bad).unwrap();
         let plugins = home.load_with(cache.clone()).await.unwrap();
-        let entry = plugins.entry("e", "label-priority", json!({}), Grants::default()).await.unwrap();
+        let entry = plugins.entry("e", "label-priority", json!({}), vec![]).await.unwrap();
         assert_eq!(entry.rank(batch(&["t-1"])).await.unwrap().value[0].value, 30.0);
         assert_eq!(sha256(&std::fs::read(&cached(&cache)[0]).unwrap()), file_digest(&cached(&cache)[0]));
     }

@@ -67,7 +67,7 @@ fn the_forge_is_asked_about_what_was_wanted_and_granted() {
         check(&[want(&[])], &grants, Some(other), Err("none of those that its section"));
     }
     check(&[], &grants, Some("acme/web"), Err("its `describe` does not want `forge`"));
-    check(&[want(&[])], &nothing, Some("acme/web"), Err("one from the plugin folder may not"));
+    check(&[want(&[])], &nothing, Some("acme/web"), Err("put into [approvals.p]: forge = []"));
 }
 
 #[test]

@@ -14,10 +14,10 @@ async fn nothing_of_the_machine_can_be_seen() {
 #[tokio::test]
 async fn without_grants_every_import_answers_without_a_trap() {
     let house = House::new().await;
-    let entry = house.plugins.entry("e", "hostile", json!({ "does": "imports" }), Grants::default()).await.unwrap();
+    let entry = house.plugins.entry("e", "hostile", json!({ "does": "imports" }), vec![]).await.unwrap();
     assert_eq!(
         rank(&entry).await.unwrap(),
-        "name e, settings 3, now 1790000000000, kv fine, http invalid, forge denied, mail unsupported, \
+        "name e, settings 3, now 1790000000000, kv fine, http invalid, forge denied, mail invalid, \
          repositories 0, files denied"
     );
 }
@@ -25,7 +25,7 @@ async fn without_grants_every_import_answers_without_a_trap() {
 #[tokio::test]
 async fn a_plugin_that_checks_settings_has_the_log_and_nothing_else() {
     let house = House::new().await;
-    let refused = house.plugins.entry("e", "hostile", json!({ "does": "check-imports" }), Grants::default()).await;
+    let refused = house.plugins.entry("e", "hostile", json!({ "does": "check-imports" }), vec![]).await;
     assert_eq!(
         refused.err().unwrap().to_string(),
         "the settings of `e` (plugin `hostile`) are refused:\n  settings: name , settings 2, now 0, kv denied, http \
@@ -84,4 +84,9 @@ async fn a_hundred_counters_are_kept() {
     rank(&house.does("metrics").await).await.unwrap();
     let dropped = house.daemon.logged().iter().filter(|it| it.contains("a counter was dropped")).count();
     assert_eq!(dropped, 50);
+    let counters = house.plugins.counters();
+    assert_eq!(counters.len(), 100);
+    let first = &counters[0];
+    assert_eq!((first.plugin.as_str(), first.entry.as_str(), first.name.as_str()), ("hostile", "e", "counter_0"));
+    assert_eq!((first.value, counters[1].value), (151, 1));
 }

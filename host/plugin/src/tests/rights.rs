@@ -56,13 +56,8 @@ fn a_request_needs_both_the_want_and_the_grant() {
     check(&narrow, &tight, &ask, Ok(api));
     check(&narrow, &open, &request("GET", api, None), Err("may not GET https://api.example.org/v1:"));
     check(&want(&["PUT"], api, None), &tight, &ask, Err("may not POST https://api.example.org/v1/things:"));
-    check(
-        &narrow,
-        &grant(&[], "https://elsewhere.org/", None),
-        &ask,
-        Err("a shipped plugin may send to what its settings name"),
-    );
-    check(&want(&[], "{url}", None), &open, &ask, Err("a shipped plugin may send to what its settings name"));
+    check(&narrow, &grant(&[], "https://elsewhere.org/", None), &ask, Err("the operator has not granted it"));
+    check(&want(&[], "{url}", None), &open, &ask, Err("its `describe` never asks for this"));
 }
 
 /// The table of the way out's own test: both have the same rule, and a plugin is refused before the way out is asked.
@@ -98,12 +93,12 @@ fn a_prefix_covers_nothing_beside_it() {
         "https://evil.org/https://api.acme.com/api",
         "https://api.acme.com./api?token=x",
     ] {
-        check(&want_api, &grant_api, &request("GET", url, None), Err("may send nowhere"));
+        check(&want_api, &grant_api, &request("GET", url, None), Err("its `describe` never asks for this"));
     }
     let beside = grant(&[], "https://api.acme.com/api-evil", None);
-    check(&want_api, &beside, &request("GET", "https://api.acme.com/api-evil", None), Err("may send nowhere"));
+    check(&want_api, &beside, &request("GET", "https://api.acme.com/api-evil", None), Err("never asks for this"));
     let query = "https://api.acme.com/?x";
-    check(&want(&[], query, None), &grant(&[], query, None), &request("GET", query, None), Err("may send nowhere"));
+    check(&want(&[], query, None), &grant(&[], query, None), &request("GET", query, None), Err("never"));
     for (url, why) in [
         ("https://api.acme.com@evil.org/api", "user or password"),
         ("https://me:token@api.acme.com/api", "user or password"),
@@ -139,7 +134,11 @@ fn trees_are_the_granted_repositories_and_the_wanted_directories() {
         |setting: &str| Want::Directory(DirectoryWant { setting: setting.into(), why: String::new(), extra: vec![] });
     let repository = Want::Repository(RepositoryWant { why: String::new(), extra: vec![] });
     let wants = [directory("path"), directory("number"), repository];
-    let grants = Grants { repositories: vec!["acme/shop".into()], directories: true, ..Grants::default() };
+    let grants = Grants {
+        repositories: vec!["acme/shop".into()],
+        directories: vec!["path".into(), "number".into()],
+        ..Grants::default()
+    };
     let rights = Rights::new("p", "e", &wants, &grants, &settings);
     assert_eq!(rights.tree("acme/shop"), Ok(Tree::Repository("acme/shop".into())));
     assert_eq!(rights.tree("dir:path"), Ok(Tree::Directory("/srv/notes".into())));
