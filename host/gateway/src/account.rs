@@ -11,8 +11,8 @@ use serde_json::json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub provider: Provider,
-    /// Its base URL, without a slash at the end: of Anthropic what stands before `/v1`, of the others what stands before
-    /// `/responses`.
+    /// Its base URL, without a slash at the end: of Anthropic what stands before `/v1`, of Gemini what stands before
+    /// `/v1beta`, of the others what stands before `/responses`.
     pub url: String,
     /// The credential's name in the egress. Empty: it needs none.
     pub credential: String,
@@ -24,6 +24,7 @@ pub enum Provider {
     Anthropic,
     OpenAi,
     OpenAiCompatible,
+    Gemini,
 }
 
 /// What a path means.
@@ -41,6 +42,7 @@ pub(crate) enum Shape {
     Messages,
     Responses,
     Chat,
+    Generate,
 }
 
 impl Provider {
@@ -51,6 +53,7 @@ impl Provider {
             Provider::Anthropic => &["anthropic-messages"],
             Provider::OpenAi => &["openai-responses", "openai-chat"],
             Provider::OpenAiCompatible => &["openai-chat", "openai-responses"],
+            Provider::Gemini => &["gemini"],
         }
     }
 
@@ -67,10 +70,35 @@ impl Provider {
                 (&Method::POST, "/chat/completions") => return Some(Route::Call(Shape::Chat)),
                 _ => "/models",
             },
+            Provider::Gemini => match (method, generated(path)) {
+                (&Method::POST, Some((_, "generateContent" | "streamGenerateContent"))) => {
+                    return Some(Route::Call(Shape::Generate));
+                }
+                (&Method::POST, Some((_, "countTokens"))) => return Some(Route::Free),
+                _ => GEMINI_MODELS,
+            },
         };
         let id = path.strip_prefix(models)?;
         let readable = id.is_empty() || id.strip_prefix('/').is_some_and(is_model_id);
         (readable && method == Method::GET).then_some(Route::Free)
+    }
+
+    /// The model that a path names, and whether the answer comes as a stream; `None`: the request's body says both.
+    pub(crate) fn named_in(self, path: &str) -> Option<(&str, bool)> {
+        let (model, verb) = generated(path).filter(|_| self == Provider::Gemini)?;
+        Some((model, verb == "streamGenerateContent"))
+    }
+
+    /// What of a request's query is sent on. Google's interfaces take a key there, and the choice of fields, by which the
+    /// usage would be missing from the answer.
+    pub(crate) fn query(self, query: Option<&str>) -> Option<String> {
+        match self {
+            Provider::Gemini => {
+                let kept = query?.split('&').filter(|it| *it == "alt=sse" || is_page(it)).collect::<Vec<_>>().join("&");
+                (!kept.is_empty()).then_some(kept)
+            }
+            Provider::Anthropic | Provider::OpenAi | Provider::OpenAiCompatible => query.map(str::to_owned),
+        }
     }
 
     /// What is open, for people.
@@ -78,6 +106,10 @@ impl Provider {
         match self {
             Provider::Anthropic => "POST /v1/messages, POST /v1/messages/count_tokens and GET /v1/models",
             Provider::OpenAi | Provider::OpenAiCompatible => "POST /responses, POST /chat/completions and GET /models",
+            Provider::Gemini => {
+                "POST /v1beta/models/MODEL:generateContent, :streamGenerateContent and :countTokens, and GET \
+                 /v1beta/models"
+            }
         }
     }
 
@@ -91,6 +123,9 @@ impl Provider {
             Provider::OpenAi | Provider::OpenAiCompatible => {
                 json!({"error": {"message": message, "type": openai_type(status), "param": null, "code": null}})
             }
+            Provider::Gemini => {
+                json!({"error": {"code": status.as_u16(), "message": message, "status": google_status(status)}})
+            }
         };
         let mut response = answer::typed(status, "application/json", body.to_string());
         if final_word {
@@ -99,6 +134,20 @@ impl Provider {
         }
         response
     }
+}
+
+/// Where Gemini's models are.
+const GEMINI_MODELS: &str = "/v1beta/models";
+
+/// Model and verb of `/v1beta/models/MODEL:VERB`.
+fn generated(path: &str) -> Option<(&str, &str)> {
+    let (model, verb) = path.strip_prefix(GEMINI_MODELS)?.strip_prefix('/')?.rsplit_once(':')?;
+    is_model_id(model).then_some((model, verb))
+}
+
+/// Which page of a list is asked for.
+fn is_page(parameter: &str) -> bool {
+    parameter.starts_with("pageSize=") || parameter.starts_with("pageToken=")
 }
 
 /// Names of models have colons, dots and, behind some gateways, slashes.
@@ -130,6 +179,19 @@ fn openai_type(status: StatusCode) -> &'static str {
         429 => "rate_limit_error",
         400..=499 => "invalid_request_error",
         _ => "server_error",
+    }
+}
+
+fn google_status(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        400..=499 => "INVALID_ARGUMENT",
+        502..=503 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        _ => "INTERNAL",
     }
 }
 
@@ -169,5 +231,48 @@ mod tests {
         check(Anthropic, &Method::DELETE, "/v1/models/x", None);
         check(OpenAi, &Method::POST, "/responses/compact", None);
         check(OpenAi, &Method::GET, "/responses/resp_1", None);
+    }
+
+    #[test]
+    fn gemini_names_model_and_verb_in_the_path() {
+        use Provider::Gemini;
+        let call = Some(Route::Call(Shape::Generate));
+        check(Gemini, &Method::POST, "/v1beta/models/gemini-3.8-flash:generateContent", call);
+        check(Gemini, &Method::POST, "/v1beta/models/gemini-3.8-flash:streamGenerateContent", call);
+        check(Gemini, &Method::POST, "/v1beta/models/gemini-3.8-flash:countTokens", Some(Route::Free));
+        check(Gemini, &Method::GET, "/v1beta/models", Some(Route::Free));
+        check(Gemini, &Method::GET, "/v1beta/models/gemini-3.8-flash", Some(Route::Free));
+        for path in [
+            "/v1beta/models/gemini-3.8-flash",
+            "/v1beta/models/gemini-3.8-flash:batchGenerateContent",
+            "/v1beta/models/gemini-3.8-flash:generateContentx",
+            "/v1beta/models/..:generateContent",
+            "/v1beta/models/:generateContent",
+            "/v1beta/models/a%3ab:generateContent",
+            "/v1beta/tunedModels/a:generateContent",
+            "/v1beta/files",
+            "/v1beta/cachedContents",
+            "/upload/v1beta/files",
+            "/v1/messages",
+        ] {
+            check(Gemini, &Method::POST, path, None);
+        }
+        assert_eq!(Gemini.named_in("/v1beta/models/a/b:generateContent"), Some(("a/b", false)));
+        assert_eq!(Gemini.named_in("/v1beta/models/m:streamGenerateContent"), Some(("m", true)));
+        assert_eq!(Provider::OpenAi.named_in("/v1beta/models/m:streamGenerateContent"), None);
+    }
+
+    #[test]
+    fn of_geminis_query_nothing_goes_on_that_could_be_a_key_or_hide_the_usage() {
+        #[track_caller]
+        fn check(provider: Provider, query: Option<&str>, expected: Option<&str>) {
+            assert_eq!(provider.query(query).as_deref(), expected);
+        }
+        check(Provider::Gemini, Some("alt=sse"), Some("alt=sse"));
+        check(Provider::Gemini, Some("key=own&alt=sse&fields=candidates&$alt=json&access_token=x"), Some("alt=sse"));
+        check(Provider::Gemini, Some("pageSize=5&pageToken=a"), Some("pageSize=5&pageToken=a"));
+        check(Provider::Gemini, Some("alt=json"), None);
+        check(Provider::Gemini, None, None);
+        check(Provider::Anthropic, Some("beta=true"), Some("beta=true"));
     }
 }

@@ -45,6 +45,9 @@ pub enum FaultKind {
     DayBudget,
 }
 
+/// Google's reason for refusing a key, in the details of its answer.
+const API_KEY_INVALID: &[u8] = b"API_KEY_INVALID";
+
 impl FaultKind {
     /// What an answer's status means; `None`: nothing is wrong with it.
     pub(crate) fn of_status(status: u16) -> Option<FaultKind> {
@@ -60,19 +63,38 @@ impl FaultKind {
         }
     }
 
+    /// The same with the answer's body: of a key that it does not know, Google says 400.
+    pub(crate) fn of_answer(status: u16, body: &[u8]) -> Option<FaultKind> {
+        let unknown_key = status == 400 && body.windows(API_KEY_INVALID.len()).any(|it| it == API_KEY_INVALID);
+        if unknown_key { Some(FaultKind::Unauthorized) } else { FaultKind::of_status(status) }
+    }
+
     /// What the error means that an answer told after it had begun well, by the word that providers give it.
     pub(crate) fn of_word(word: &str) -> FaultKind {
         match word {
-            "overloaded_error" | "overloaded" | "server_overloaded" | "server_is_overloaded" | "slow_down" => {
-                FaultKind::Overloaded
-            }
-            "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "usage_limit_reached" => {
-                FaultKind::RateLimited
-            }
-            "authentication_error" | "permission_error" | "invalid_api_key" => FaultKind::Unauthorized,
-            "invalid_request_error" | "invalid_prompt" | "context_length_exceeded" | "not_found_error" => {
-                FaultKind::Refused
-            }
+            "overloaded_error"
+            | "overloaded"
+            | "server_overloaded"
+            | "server_is_overloaded"
+            | "slow_down"
+            | "UNAVAILABLE" => FaultKind::Overloaded,
+            "rate_limit_error"
+            | "rate_limit_exceeded"
+            | "insufficient_quota"
+            | "usage_limit_reached"
+            | "RESOURCE_EXHAUSTED" => FaultKind::RateLimited,
+            "authentication_error"
+            | "permission_error"
+            | "invalid_api_key"
+            | "UNAUTHENTICATED"
+            | "PERMISSION_DENIED" => FaultKind::Unauthorized,
+            "invalid_request_error"
+            | "invalid_prompt"
+            | "context_length_exceeded"
+            | "not_found_error"
+            | "INVALID_ARGUMENT"
+            | "FAILED_PRECONDITION"
+            | "NOT_FOUND" => FaultKind::Refused,
             _ => FaultKind::Error,
         }
     }

@@ -41,6 +41,19 @@ pub struct Options {
     pub clock: Arc<dyn Fn() -> Millis + Send + Sync>,
 }
 
+/// What may change while the gateway stands: doors that are opened afterwards have it, those that are open keep theirs.
+pub struct Arrangement {
+    pub egress: Egress,
+    /// By name.
+    pub accounts: BTreeMap<String, Account>,
+    pub budget: Budget,
+    pub prices: Prices,
+    /// With the models: until an answer begins, and between two pieces of it.
+    pub patience: Patience,
+    /// Taken where there is none yet.
+    pub loopback: Option<TcpListener>,
+}
+
 /// The exit of all sandboxes. Cheap to clone. Doors stay open when the last clone is gone.
 #[derive(Clone)]
 pub struct Gateway {
@@ -56,18 +69,19 @@ pub(crate) struct Shared {
     pub(crate) patience: Patience,
     pub(crate) mirrors: Mirrors,
     pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) debts: Debts,
+    pub(crate) debts: Arc<Debts>,
     pub(crate) key: [u8; 32],
     pub(crate) clock: Arc<dyn Fn() -> Millis + Send + Sync>,
     /// Everything that runs: connections, calls, tunnels.
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     loopback: Option<Loopback>,
-    /// Ends the loopback listener when the gateway and all doors are gone.
-    _closes: DropGuard,
+    /// Ends the loopback listener when the gateway, whatever was made of it, and all doors are gone.
+    closes: Arc<DropGuard>,
 }
 
 /// The loopback listener, and the doors behind it.
+#[derive(Clone)]
 struct Loopback {
     port: u16,
     doors: Doors,
@@ -95,15 +109,52 @@ impl Gateway {
             prices: options.prices,
             patience: options.patience,
             ledger: options.ledger,
-            debts: Debts::default(),
+            debts: Arc::default(),
             key: options.key,
             clock: options.clock,
             tasks,
             stop: stop.clone(),
             loopback,
-            _closes: stop.drop_guard(),
+            closes: Arc::new(stop.drop_guard()),
         };
         Ok(Gateway { shared: Arc::new(shared) })
+    }
+
+    /// The same gateway as another arrangement has it: with its listener, its books and its key. Mirrors of registries
+    /// stay as they are. One [`drain`](Gateway::drain) is for all that were made of one.
+    ///
+    /// # Errors
+    /// [`Error::Loopback`] if the loopback listener cannot be used.
+    pub fn rearranged(&self, arrangement: Arrangement) -> Result<Gateway, Error> {
+        let shared = &self.shared;
+        let Arrangement { egress, accounts, budget, prices, patience, loopback } = arrangement;
+        let loopback = match (&shared.loopback, loopback) {
+            (None, Some(listener)) => Some(serve_loopback(listener, &shared.tasks, &shared.stop)?),
+            (there, _) => there.clone(),
+        };
+        let shared = Shared {
+            egress,
+            accounts,
+            budget,
+            prices,
+            patience,
+            mirrors: shared.mirrors.clone(),
+            ledger: shared.ledger.clone(),
+            debts: shared.debts.clone(),
+            key: shared.key,
+            clock: shared.clock.clone(),
+            tasks: shared.tasks.clone(),
+            stop: shared.stop.clone(),
+            loopback,
+            closes: shared.closes.clone(),
+        };
+        Ok(Gateway { shared: Arc::new(shared) })
+    }
+
+    /// Whether plain processes of this machine can reach it.
+    #[must_use]
+    pub fn has_loopback(&self) -> bool {
+        self.shared.loopback.is_some()
     }
 
     /// Opens the way out of one run: listens at `folder`/[`SOCKET`](crate::SOCKET). The folder is made if it is not there;

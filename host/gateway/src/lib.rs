@@ -43,7 +43,7 @@ pub use budget::{Budget, dollars};
 pub use door::{Door, Endpoint};
 pub use error::Error;
 pub use fault::{Fault, FaultKind};
-pub use gateway::{Gateway, Options};
+pub use gateway::{Arrangement, Gateway, Options};
 pub use ledger::{Call, Ledger, Refusal, Spent, Usage};
 pub use prices::{Price, Prices};
 pub use scope::{Model, Scope};

@@ -76,8 +76,11 @@ impl Meter {
                 reading.ended |= whole && shape == Shape::Chat;
             }
             Form::Whole(body) => {
-                if let Some(value) = body.and_then(|body| serde_json::from_slice(&body).ok()) {
-                    read_whole(shape, &value, reading);
+                match body.and_then(|body| serde_json::from_slice(&body).ok()) {
+                    // Gemini streams a list where nobody asks for events.
+                    Some(Value::Array(parts)) => parts.iter().for_each(|it| read_whole(shape, it, reading)),
+                    Some(value) => read_whole(shape, &value, reading),
+                    None => {}
                 }
                 reading.ended = whole;
             }
@@ -108,13 +111,17 @@ fn read_event(shape: Shape, data: &[u8], reading: &mut Reading) {
         }
         (Shape::Responses, "error") if !event["error"].is_object() => note_problem(&event, reading),
         (_, "error") => note_problem(&event["error"], reading),
-        (Shape::Chat, _) => read_whole(shape, &event, reading),
+        (Shape::Chat | Shape::Generate, _) => read_whole(shape, &event, reading),
         (Shape::Messages | Shape::Responses, _) => {}
     }
 }
 
-/// A whole answer; in a chat, a piece of one, which looks the same as far as usage goes.
+/// A whole answer; in a chat and of Gemini, a piece of one, which looks the same as far as usage goes.
 fn read_whole(shape: Shape, answer: &Value, reading: &mut Reading) {
+    if shape == Shape::Generate {
+        note_model(&answer["modelVersion"], reading);
+        note_generated(answer, reading);
+    }
     note_model(&answer["model"], reading);
     let usage = &answer["usage"];
     if usage.is_object() {
@@ -125,6 +132,7 @@ fn read_whole(shape: Shape, answer: &Value, reading: &mut Reading) {
             }
             Shape::Responses => note_openai_usage(usage, "input_tokens", "output_tokens", reading),
             Shape::Chat => note_openai_usage(usage, "prompt_tokens", "completion_tokens", reading),
+            Shape::Generate => {}
         }
     }
     if answer["error"].is_object() {
@@ -179,8 +187,27 @@ fn note_openai_usage(usage: &Value, input: &str, output: &str, reading: &mut Rea
     reading.complete = usage[input].is_u64() && usage[output].is_u64();
 }
 
+/// Gemini's pieces tell totals, each with those of the pieces before; the piece that says why it ended has the last word.
+fn note_generated(answer: &Value, reading: &mut Reading) {
+    let blocked = answer["promptFeedback"]["blockReason"].is_string();
+    let finished =
+        answer["candidates"].as_array().is_some_and(|all| all.iter().any(|it| it["finishReason"].is_string()));
+    reading.ended |= blocked || finished;
+    let usage = &answer["usageMetadata"];
+    if !usage.is_object() {
+        return;
+    }
+    let count = |name: &str| usage[name].as_u64().unwrap_or_default();
+    let all = count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount"));
+    let cache_read = count("cachedContentTokenCount").min(all);
+    let written = count("candidatesTokenCount").saturating_add(count("thoughtsTokenCount"));
+    let output = written.max(count("totalTokenCount").saturating_sub(all));
+    reading.usage = Usage { input: all - cache_read, output, cache_read, cache_write: 0 };
+    reading.complete = reading.ended && usage["promptTokenCount"].is_u64();
+}
+
 fn note_problem(error: &Value, reading: &mut Reading) {
-    let words = [&error["code"], &error["type"]].into_iter().filter_map(Value::as_str);
+    let words = [&error["code"], &error["type"], &error["status"]].into_iter().filter_map(Value::as_str);
     let kinds = words.map(FaultKind::of_word);
     let kind = kinds.reduce(|a, b| if a == FaultKind::Error { b } else { a }).unwrap_or(FaultKind::Error);
     let text = message(error).unwrap_or_else(|| "it does not say why".into());

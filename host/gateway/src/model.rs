@@ -60,7 +60,7 @@ const DROPPED: [&str; 15] = [
 
 /// So are headers with such a part: further ways to say who asks, and what makes gateways before a provider take the
 /// request for another one, or send it elsewhere.
-const DROPPED_PARTS: [&str; 17] = [
+const DROPPED_PARTS: [&str; 19] = [
     "access-key",
     "agentd-",
     "api-key",
@@ -68,7 +68,10 @@ const DROPPED_PARTS: [&str; 17] = [
     "auth-",
     "authorization",
     "cookie",
+    // With a choice of fields the usage would be missing from an answer.
+    "fieldmask",
     "forwarded",
+    "goog-user-project",
     "helicone-",
     "http-method",
     "method-override",
@@ -104,7 +107,7 @@ pub(crate) async fn serve(door: &Arc<DoorState>, request: Request<Incoming>) -> 
     }
     let mut outgoing = Outgoing {
         method: request.method().to_string(),
-        url: match request.uri().query() {
+        url: match provider.query(request.uri().query()) {
             Some(query) => format!("{}{path}?{query}", account.url),
             None => format!("{}{path}", account.url),
         },
@@ -117,7 +120,7 @@ pub(crate) async fn serve(door: &Arc<DoorState>, request: Request<Incoming>) -> 
         Ok(held) => held,
         Err((status, why)) => return provider.error(status, why, false).into(),
     };
-    let facts = match body::prepare(route, &mut outgoing.body) {
+    let facts = match body::prepare(route, provider.named_in(&path), &mut outgoing.body) {
         Ok(facts) => facts,
         Err(why) => return refused(provider, StatusCode::BAD_REQUEST, "model call".into(), why.into(), None),
     };

@@ -74,7 +74,8 @@ pub(crate) fn endpoint(path: &str) -> Option<&str> {
 /// What was presented as a token, in the two places where agents put their keys.
 pub(crate) fn tokens(headers: &HeaderMap) -> Vec<&str> {
     let scheme = "bearer ";
-    let keys = headers.get_all("x-api-key").iter().filter_map(|it| it.to_str().ok());
+    let keys = ["x-api-key", "x-goog-api-key"].into_iter().flat_map(|name| headers.get_all(name));
+    let keys = keys.filter_map(|it| it.to_str().ok());
     let bearers = headers.get_all(AUTHORIZATION).iter().filter_map(|it| {
         let text = it.to_str().ok()?;
         let (start, token) = text.split_at_checked(scheme.len())?;

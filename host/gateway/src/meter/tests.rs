@@ -139,3 +139,31 @@ fn nonsense_is_no_usage_and_no_harm() {
     let cached = r#"{"usage":{"input_tokens":5,"output_tokens":1,"input_tokens_details":{"cached_tokens":9}}}"#;
     check(Shape::Responses, false, cached, [0, 1, 5, 0], true);
 }
+
+#[test]
+fn the_usage_of_gemini_is_that_of_its_last_piece() {
+    let piece = |usage: &str, end: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":"a"}}]}}{end}}}],"modelVersion":"gemini-3.8-flash","usageMetadata":{usage}}}"#
+        )
+    };
+    let first = piece(r#"{"promptTokenCount":100,"cachedContentTokenCount":60,"totalTokenCount":100}"#, "");
+    let last = piece(
+        r#"{"promptTokenCount":100,"toolUsePromptTokenCount":5,"cachedContentTokenCount":60,"candidatesTokenCount":7,"thoughtsTokenCount":13,"totalTokenCount":125}"#,
+        r#","finishReason":"STOP""#,
+    );
+    let stream = |pieces: &[&str]| pieces.iter().map(|it| format!("data: {it}\r\n\r\n")).collect::<String>();
+    check(Shape::Generate, true, &stream(&[&first]), [40, 0, 60, 0], false);
+    check(Shape::Generate, true, &stream(&[&first, &last]), [45, 20, 60, 0], true);
+    check(Shape::Generate, false, &last, [45, 20, 60, 0], true);
+    check(Shape::Generate, false, &format!("[{first},\n{last}]"), [45, 20, 60, 0], true);
+    let reading = read(Shape::Generate, true, &stream(&[&first, &last]));
+    assert!(reading.ended && reading.model.as_deref() == Some("gemini-3.8-flash"));
+    assert!(!read(Shape::Generate, true, &stream(&[&first])).ended, "it was cut");
+    let blocked =
+        r#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":9,"totalTokenCount":9}}"#;
+    check(Shape::Generate, false, blocked, [9, 0, 0, 0], true);
+    let busy = r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#;
+    let problem = read(Shape::Generate, true, &stream(&[&first, busy])).problem;
+    assert_eq!(problem, Some((FaultKind::Overloaded, "The model is overloaded.".into())));
+}

@@ -25,7 +25,13 @@ pub(crate) struct RequestFacts {
 
 /// Reads a request. A chat that is streamed tells its usage only if it is asked to: that is written into it. `Err`: why it
 /// is not sent on.
-pub(super) fn prepare(route: Route, body: &mut Vec<u8>) -> Result<RequestFacts, &'static str> {
+///
+/// `named`: the model, and whether the answer is streamed, where the path says both and the body counts for nothing.
+pub(super) fn prepare(
+    route: Route,
+    named: Option<(&str, bool)>,
+    body: &mut Vec<u8>,
+) -> Result<RequestFacts, &'static str> {
     let mut facts = RequestFacts::default();
     if let Route::Call(shape) = route {
         let fields: Fields<'_> = serde_json::from_slice(body).map_err(|_| "the request is no JSON object")?;
@@ -36,6 +42,14 @@ pub(super) fn prepare(route: Route, body: &mut Vec<u8>) -> Result<RequestFacts, 
         }
         let limits = ["max_tokens", "max_output_tokens", "max_completion_tokens"].map(|name| fields.number(name));
         facts.output_max = limits.into_iter().flatten().max();
+        if let Some((model, streams)) = named {
+            (facts.model, facts.streams) = (Some(model.chars().take(200).collect()), streams);
+            // Google takes two spellings of each name, and nobody says which one counts where both are there.
+            facts.output_max = match fields.get("generation_config")? {
+                Some(_) => None,
+                None => fields.get("generationConfig")?.and_then(|it| output_max(it.get())),
+            };
+        }
         let options = fields.get("stream_options")?.map(RawValue::get);
         if shape == Shape::Chat && facts.streams {
             let (start, end, asking) = asking_for_usage(body, options)?;
@@ -44,6 +58,12 @@ pub(super) fn prepare(route: Route, body: &mut Vec<u8>) -> Result<RequestFacts, 
     }
     facts.bytes = body.len() as u64;
     Ok(facts)
+}
+
+/// Of a call of Gemini's, in its `generationConfig`.
+fn output_max(config: &str) -> Option<u64> {
+    let config: Value = serde_json::from_str(config).ok()?;
+    config["maxOutputTokens"].as_u64().filter(|_| config["max_output_tokens"].is_null())
 }
 
 /// What to put where in the body, so that it asks for its usage. The rest stays as it was, byte for byte.
@@ -130,7 +150,7 @@ mod tests {
     #[track_caller]
     fn check(shape: Shape, body: &str, expected: &str) {
         let mut bytes = body.as_bytes().to_vec();
-        let facts = prepare(Route::Call(shape), &mut bytes).unwrap();
+        let facts = prepare(Route::Call(shape), None, &mut bytes).unwrap();
         assert_eq!(String::from_utf8(bytes).unwrap(), expected);
         assert_eq!(facts.bytes, expected.len() as u64);
     }
@@ -169,9 +189,9 @@ mod tests {
     #[track_caller]
     fn check_refused(body: &str) {
         for shape in [Shape::Messages, Shape::Responses, Shape::Chat] {
-            assert!(prepare(Route::Call(shape), &mut body.as_bytes().to_vec()).is_err(), "{body}");
+            assert!(prepare(Route::Call(shape), None, &mut body.as_bytes().to_vec()).is_err(), "{body}");
         }
-        assert!(prepare(Route::Free, &mut body.as_bytes().to_vec()).is_ok(), "{body}");
+        assert!(prepare(Route::Free, None, &mut body.as_bytes().to_vec()).is_ok(), "{body}");
     }
 
     #[test]
@@ -187,12 +207,14 @@ mod tests {
         check_refused(r#"{"model":"cheap","Model":"dear"}"#);
         check_refused(r#"{"MODEL":"dear"}"#);
         check_refused(r#"{"model":7}"#);
-        assert!(prepare(Route::Call(Shape::Chat), &mut br#"{"stream":true,"stream_options":[]}"#.to_vec()).is_err());
+        assert!(
+            prepare(Route::Call(Shape::Chat), None, &mut br#"{"stream":true,"stream_options":[]}"#.to_vec()).is_err()
+        );
     }
 
     #[test]
     fn what_a_request_says_of_itself_is_read() {
-        let prepare = |body: &str| prepare(Route::Call(Shape::Messages), &mut body.as_bytes().to_vec()).unwrap();
+        let prepare = |body: &str| prepare(Route::Call(Shape::Messages), None, &mut body.as_bytes().to_vec()).unwrap();
         let facts =
             prepare(r#"{"messages":[{"model":"x"}],"model":"claude-opus-5-5","stream":true,"max_tokens":32000}"#);
         assert_eq!(
@@ -203,5 +225,21 @@ mod tests {
             prepare(r#"{"model":null,"max_tokens":"x"}"#),
             RequestFacts { bytes: 31, ..RequestFacts::default() }
         );
+    }
+
+    #[test]
+    fn where_the_path_names_the_model_the_body_counts_for_nothing() {
+        let mut body = br#"{"model":"cheap","contents":[],"generationConfig":{"maxOutputTokens":500}}"#.to_vec();
+        let facts = prepare(Route::Call(Shape::Generate), Some(("gemini-3.8-flash", true)), &mut body).unwrap();
+        let seen = (facts.model.as_deref(), facts.streams, facts.output_max);
+        assert_eq!(seen, (Some("gemini-3.8-flash"), true, Some(500)));
+        for twice in [
+            r#"{"generationConfig":{"maxOutputTokens":1},"generation_config":{"max_output_tokens":9000}}"#,
+            r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":9000}}"#,
+        ] {
+            let named = Some(("gemini-3.8-flash", true));
+            let facts = prepare(Route::Call(Shape::Generate), named, &mut twice.as_bytes().to_vec()).unwrap();
+            assert_eq!(facts.output_max, None, "{twice}");
+        }
     }
 }

@@ -260,7 +260,7 @@ impl Call {
             }
             End::ClosedEarly => self.book(Reading::default(), Duration::ZERO).await,
             End::Error { status, body, until } => {
-                let kind = FaultKind::of_status(status).unwrap_or(FaultKind::Error);
+                let kind = FaultKind::of_answer(status, &body).unwrap_or(FaultKind::Error);
                 // What is free is asked for by the way: not every provider has it.
                 if self.admission.is_some() || kind != FaultKind::Refused {
                     let text = self.endpoint().error_text(status, &body);
