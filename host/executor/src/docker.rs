@@ -61,6 +61,12 @@ pub struct DockerExecutor {
     engine: OnceCell<Docker>,
 }
 
+/// The logins for registries that the user's docker has.
+#[must_use]
+pub fn user_logins() -> Logins {
+    Logins::new(context::folder())
+}
+
 impl DockerExecutor {
     /// Prepares to talk to the engine. It need not be there yet: each call looks again.
     ///
@@ -71,13 +77,7 @@ impl DockerExecutor {
             return Err(Error::Unfit { what: "commands would run as root: give them a user and group above 0".into() });
         }
         let socket = engine::socket(options.socket.as_deref())?;
-        Ok(DockerExecutor {
-            options,
-            socket,
-            logins: Logins::new(context::folder()),
-            building: Mutex::new(()),
-            engine: OnceCell::new(),
-        })
+        Ok(DockerExecutor { options, socket, logins: user_logins(), building: Mutex::new(()), engine: OnceCell::new() })
     }
 
     /// Takes the logins for registries from the `config.json` of this folder, and not from the user's own.
@@ -164,11 +164,11 @@ impl DockerExecutor {
             return Err(no_image(name, &sandbox.image));
         };
         engine::check_paths(sandbox, &self.socket)?;
-        let spool = format!("{}/frames", body::SPOOL);
+        let (spool, input) = (format!("{}/frames", body::SPOOL), body::INPUT.to_owned());
         let user = Some((self.options.uid, self.options.gid));
         let bridge = sandbox.gateway.as_ref();
         let bridge = bridge.map(|it| Bridge { port: it.port, socket: format!("{}/{}", body::GATEWAY, it.socket) });
-        launch::write(sandbox, &Place { spool, user, env: &env, bridge })?;
+        launch::write(sandbox, &Place { spool, input, user, env: &env, bridge })?;
         self.make(name, body::of(sandbox, &self.options.instance)).await
     }
 

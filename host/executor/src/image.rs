@@ -33,10 +33,12 @@ const FOLDERS: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/u
 const GIT_NETWORK: [&str; 6] = ["git-remote-", "git-http-", "git-imap-", "git-daemon", "git-shell", "git-credential-"];
 /// Loaded by name at run time, so that `ldd` does not show them; newer C libraries have them built in.
 const NAME_SERVICES: [&str; 2] = ["libnss_files.so.2", "libnss_compat.so.2"];
-/// Parts of the C library that none of these programs needs, but agents' programs, which are mounted beside them.
-const FOR_AGENTS: [&str; 4] = ["libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1"];
+/// Parts of the C library that none of these programs needs, but agents' programs, which are mounted beside them; and
+/// what Node.js needs, where this machine has it.
+const FOR_AGENTS: [&str; 6] =
+    ["libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1"];
 /// What is packed besides programs changed with this number.
-const RECIPE: u32 = 2;
+const RECIPE: u32 = 3;
 
 /// Packs programs of this machine, named as in `PATH`, and all they need into the tar of a root file system.
 ///

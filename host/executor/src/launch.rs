@@ -3,7 +3,7 @@
 //! `launch.json` is written whole before anything starts and never changes afterwards. It may hold secrets: the folder
 //! is closed to other users, and inside the sandbox only `agentd-init` can read it.
 
-use crate::{Error, Network, Sandbox, error::io_at, spool};
+use crate::{Error, Network, Sandbox, error::io_at, input, spool};
 use rustix::fs::{self, Mode, OFlags};
 use serde::Serialize;
 use std::{
@@ -20,6 +20,8 @@ pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:
 pub(crate) struct Place<'a> {
     /// The spool file as init sees it.
     pub(crate) spool: String,
+    /// The folder of the input that stays open, as init sees it.
+    pub(crate) input: String,
     /// The user to become; none: stay.
     pub(crate) user: Option<(u32, u32)>,
     /// Set unless the command sets it.
@@ -43,6 +45,7 @@ struct Launch<'a> {
     uid: Option<u32>,
     gid: Option<u32>,
     stdin: Option<&'a str>,
+    input: Option<&'a str>,
     spool: &'a str,
     spool_max: u64,
     files: Vec<LaunchFile<'a>>,
@@ -66,6 +69,10 @@ pub(crate) fn write(sandbox: &Sandbox, place: &Place<'_>) -> Result<(), Error> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700).create(control).map_err(io_at("making the control folder", control))?;
     spool::create(control)?;
+    let command = &sandbox.command;
+    if command.keep_stdin {
+        input::create(control, command.stdin.as_deref().unwrap_or_default())?;
+    }
     let text = serde_json::to_vec(&launch(sandbox, place)).map_err(|error| Error::Io {
         doing: "writing",
         path: control.join("launch.json"),
@@ -160,7 +167,9 @@ fn launch<'a>(sandbox: &'a Sandbox, place: &'a Place<'_>) -> Launch<'a> {
         home: &command.home,
         uid: place.user.map(|(uid, _)| uid),
         gid: place.user.map(|(_, gid)| gid),
-        stdin: command.stdin.as_deref(),
+        // What stays open has its beginning in the same place as the rest.
+        stdin: command.stdin.as_deref().filter(|_| !command.keep_stdin),
+        input: command.keep_stdin.then_some(&place.input),
         spool: &place.spool,
         spool_max: sandbox.limits.spool,
         files: command.files.iter().map(file).collect(),
@@ -192,6 +201,7 @@ mod tests {
                 path: vec![],
                 cwd: "/workspace".into(),
                 stdin: None,
+                keep_stdin: false,
                 files: vec![],
                 home: "/home/a".into(),
             },
@@ -203,7 +213,13 @@ mod tests {
     fn check(env: &[(&str, &str)], image: &[(&str, &str)], expected: &[(&str, &str)]) {
         let image: Vec<_> = image.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
         let sandbox = sandbox("/control".into(), env);
-        let place = Place { spool: "/agentd/spool/frames".into(), user: None, env: &image, bridge: None };
+        let place = Place {
+            spool: "/agentd/spool/frames".into(),
+            input: "/agentd/input".into(),
+            user: None,
+            env: &image,
+            bridge: None,
+        };
         let found = launch(&sandbox, &place).env;
         assert_eq!(found.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>(), expected);
     }
@@ -213,7 +229,13 @@ mod tests {
         let mut sandbox = sandbox("/control".into(), &[]);
         sandbox.command.path = vec!["/agentd/tools/bin".into(), "/workspace/bin".into()];
         let image = [("PATH".to_owned(), "/opt/bin".to_owned())];
-        let place = Place { spool: "/agentd/spool/frames".into(), user: None, env: &image, bridge: None };
+        let place = Place {
+            spool: "/agentd/spool/frames".into(),
+            input: "/agentd/input".into(),
+            user: None,
+            env: &image,
+            bridge: None,
+        };
         let expected = ("PATH", "/agentd/tools/bin:/workspace/bin:/opt/bin".to_owned());
         assert!(launch(&sandbox, &place).env.contains(&expected));
     }
@@ -232,7 +254,13 @@ mod tests {
     fn what_is_written_is_for_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let control = dir.path().join("control");
-        let place = Place { spool: "/agentd/spool/frames".into(), user: Some((1, 1)), env: &[], bridge: None };
+        let place = Place {
+            spool: "/agentd/spool/frames".into(),
+            input: "/agentd/input".into(),
+            user: Some((1, 1)),
+            env: &[],
+            bridge: None,
+        };
         write(&sandbox(control.clone(), &[("KEY", "secret")]), &place).unwrap();
         for (path, mode) in [("", 0o700), ("launch.json", 0o600), ("spool", 0o700), ("spool/frames", 0o600)] {
             let found = control.join(path).metadata().unwrap().permissions().mode() & 0o777;

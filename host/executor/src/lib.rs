@@ -14,14 +14,17 @@ pub mod spool;
 
 mod docker;
 mod error;
+mod input;
 mod launch;
 mod local;
 mod login;
 mod sandbox;
 
-pub use docker::{Build, DockerExecutor, DockerOptions};
+pub use docker::{Build, DockerExecutor, DockerOptions, user_logins};
 pub use error::Error;
+pub use input::Input;
 pub use local::LocalExecutor;
+pub use login::{Found, Login, Logins};
 pub use sandbox::{Command, File, Gateway, INIT, Limits, Mount, Network, Sandbox, Service, holder_argv};
 
 use async_trait::async_trait;

@@ -13,6 +13,7 @@ mod process;
 use crate::{
     Build, Error, Executor, Exit, Kind, LABEL_INSTANCE, Listed, Mount, Probe, Sandbox, Service, State,
     error::io_at,
+    input,
     launch::{self, Place},
     spool,
 };
@@ -140,7 +141,8 @@ impl Executor for LocalExecutor {
         let path = std::env::var("PATH").unwrap_or_else(|_| launch::DEFAULT_PATH.into());
         let env = [("PATH".to_owned(), path)];
         let spool = sandbox.control.join("spool/frames").to_string_lossy().into_owned();
-        launch::write(sandbox, &Place { spool, user: None, env: &env, bridge: None })?;
+        let input = input::folder(&sandbox.control).to_string_lossy().into_owned();
+        launch::write(sandbox, &Place { spool, input, user: None, env: &env, bridge: None })?;
         self.enter(sandbox)?;
         let started = self.spawn(sandbox).await;
         if started.is_err() {

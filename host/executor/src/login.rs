@@ -33,7 +33,7 @@ const NOT_KNOWN: &str = "credentials not found in native keychain";
 
 /// Where logins are looked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Logins {
+pub struct Logins {
     /// The folder with `config.json`; none: there are no logins.
     pub(crate) folder: Option<PathBuf>,
     /// Where helpers are found, as `PATH` has it.
@@ -42,11 +42,11 @@ pub(crate) struct Logins {
 
 /// A login. Exactly one of password and identity token is there.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Login {
-    pub(crate) server: String,
-    pub(crate) user: Option<String>,
-    pub(crate) password: Option<String>,
-    pub(crate) identity_token: Option<String>,
+pub struct Login {
+    pub server: String,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub identity_token: Option<String>,
 }
 
 impl fmt::Debug for Login {
@@ -57,7 +57,7 @@ impl fmt::Debug for Login {
 
 /// What came of looking.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub enum Found {
     Login(Login),
     /// The user never logged in there.
     Nothing,
@@ -71,7 +71,7 @@ impl Logins {
     }
 
     /// The login for a registry, named as in images: `docker.io`, `ghcr.io`, `localhost:5000`.
-    pub(crate) async fn of(&self, registry: &str) -> Found {
+    pub async fn of(&self, registry: &str) -> Found {
         let Some(path) = self.folder.as_ref().map(|it| it.join("config.json")) else { return Found::Nothing };
         let config = match std::fs::read(&path) {
             Ok(text) => text,

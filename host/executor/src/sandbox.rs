@@ -100,6 +100,8 @@ pub struct Command {
     pub cwd: String,
     /// Written to the command's input, which is then closed. None: the input is empty.
     pub stdin: Option<String>,
+    /// The input stays open after that, for what [`Input`](crate::Input) gives.
+    pub keep_stdin: bool,
     /// Written below `home` before the command starts, as the command's user.
     pub files: Vec<File>,
     /// The value of `HOME`.
@@ -139,6 +141,7 @@ impl fmt::Debug for Command {
             .field("env", &names)
             .field("cwd", &self.cwd)
             .field("stdin_bytes", &self.stdin.as_ref().map(String::len))
+            .field("keep_stdin", &self.keep_stdin)
             .field("files", &self.files)
             .field("home", &self.home)
             .finish()
@@ -181,6 +184,7 @@ mod tests {
             path: vec![],
             cwd: "/workspace".into(),
             stdin: Some("hunter2".into()),
+            keep_stdin: true,
             files: vec![File { path: ".netrc".into(), content: "hunter2".into(), executable: false }],
             home: "/home".into(),
         };

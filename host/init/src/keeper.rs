@@ -7,6 +7,7 @@
 use crate::{
     Error,
     bridge::Bridge,
+    input::Input,
     launch::Launch,
     spool::{PAYLOAD_MAX, Spool, Stream},
 };
@@ -67,7 +68,8 @@ fn keep(
     if let Some(bridge) = &launch.bridge {
         Bridge::bind(bridge)?.start()?;
     }
-    let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+    let input = launch.input.as_deref().map(Input::open).transpose()?;
+    let stdin = if launch.stdin.is_some() || input.is_some() { Stdio::piped() } else { Stdio::null() };
     let mut command = Command::new(me);
     command.arg("exec").arg(path).env_clear().current_dir("/");
     command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -85,7 +87,7 @@ fn keep(
         pump(stderr, Stream::Stderr, spool, &ended)?;
     }
     if let Some(stdin) = child.stdin.take() {
-        feed(stdin, launch)?;
+        feed(stdin, launch, input)?;
     }
     hand_on(signals, pid)?;
 
@@ -124,12 +126,16 @@ fn pump(
     small_thread().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
 }
 
-/// Writes the command's input and closes it, or holds it open for as long as init lives.
-fn feed(mut stdin: ChildStdin, launch: Launch) -> Result<(), Error> {
+/// Writes the command's input and closes it, after all that the host gives if it gives more.
+fn feed(mut stdin: ChildStdin, launch: Launch, input: Option<Input>) -> Result<(), Error> {
     let work = move || {
         let text = launch.stdin.unwrap_or_default();
         // A command need not read its input.
-        let _read = stdin.write_all(text.as_bytes()).is_ok();
+        if stdin.write_all(text.as_bytes()).is_ok()
+            && let Some(input) = input
+        {
+            input.hand_on(&mut stdin);
+        }
     };
     small_thread().spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
 }

@@ -19,6 +19,9 @@ pub(crate) struct Launch {
     pub(crate) gid: Option<u32>,
     /// None: the command's input is empty.
     pub(crate) stdin: Option<String>,
+    /// None: the command's input ends after `stdin`. Else the host made this folder, and gives the input in it.
+    #[serde(default)]
+    pub(crate) input: Option<PathBuf>,
     /// The host made this file.
     pub(crate) spool: PathBuf,
     /// Bytes.

@@ -16,6 +16,7 @@
 //! - Never fails silently: what goes wrong is in the spool, or on its output before there is one.
 
 mod bridge;
+mod input;
 mod keeper;
 mod launch;
 mod local;

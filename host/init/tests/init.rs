@@ -234,3 +234,40 @@ fn wait_for(trial: &Trial, words: &str) {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn input_that_is_given_while_it_runs_is_handed_on_in_order_until_its_end() {
+    let trial = Trial::new(&["sh", "-c", "while read line; do echo got $line; done; echo over"]);
+    let folder = trial.path("input");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("bytes"), "one\n").unwrap();
+    let trial = trial.with("input", json!(folder));
+    let child = trial.spawn(&[]);
+    let until = |words: &str| {
+        while !trial.said(1).contains(words) {
+            std::thread::yield_now();
+        }
+    };
+    until("got one\n");
+    let mut bytes = std::fs::OpenOptions::new().append(true).open(folder.join("bytes")).unwrap();
+    bytes.write_all(b"tw").unwrap();
+    bytes.write_all(b"o\nthree").unwrap();
+    until("got two\n");
+    bytes.write_all(b"\n").unwrap();
+    std::fs::write(folder.join("end"), "").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    assert_eq!(trial.said(1), "got one\ngot two\ngot three\nover\n");
+}
+
+#[test]
+fn a_command_that_does_not_read_its_input_is_not_held_up_by_it() {
+    let trial = Trial::new(&["true"]);
+    let folder = trial.path("input");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("bytes"), "x".repeat(1 << 20)).unwrap();
+    let trial = trial.with("input", json!(folder));
+    assert_eq!(trial.run(&[]), (Some(0), String::new()));
+    let missing = Trial::new(&["true"]).with("input", json!("/no/folder"));
+    assert_eq!(missing.run(&[]).0, Some(126));
+    assert!(missing.said(3).contains("cannot open the input /no/folder/bytes"), "{}", missing.said(3));
+}

@@ -1,6 +1,6 @@
 //! A sandbox as the engine is told of it: values to values, and the one place where the walls are built.
 
-use crate::{INIT, LABEL_INSTANCE, Limits, Network, Sandbox, Service, launch};
+use crate::{INIT, LABEL_INSTANCE, Limits, Network, Sandbox, Service, input, launch};
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
     MountBindOptionsPropagationEnum as Propagation, MountType, ResourcesUlimits,
@@ -9,6 +9,7 @@ use std::{collections::HashMap, path::Path};
 
 pub(super) const LAUNCH: &str = "/agentd/launch.json";
 pub(super) const SPOOL: &str = "/agentd/spool";
+pub(super) const INPUT: &str = "/agentd/input";
 pub(super) const GATEWAY: &str = "/agentd/gateway";
 
 /// Init's own threads: itself, signals, input, two outputs, the bridge.
@@ -121,6 +122,9 @@ fn mounts(sandbox: &Sandbox) -> Vec<Mount> {
         bind(&launch::path(&sandbox.control), LAUNCH, false),
         bind(&sandbox.control.join("spool"), SPOOL, true),
     ];
+    if sandbox.command.keep_stdin {
+        mounts.push(bind(&input::folder(&sandbox.control), INPUT, false));
+    }
     mounts.extend(sandbox.gateway.iter().map(|gateway| bind(&gateway.folder, GATEWAY, false)));
     mounts.extend(sandbox.mounts.iter().map(|mount| bind(&mount.host, &mount.inside, mount.writable)));
     mounts
@@ -170,6 +174,7 @@ mod tests {
                 path: vec![],
                 cwd: "/".into(),
                 stdin: None,
+                keep_stdin: false,
                 files: vec![],
                 home: "/".into(),
             },

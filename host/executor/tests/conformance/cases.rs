@@ -1,7 +1,7 @@
 //! What every executor does.
 
 use crate::rig::{Rig, docker_executor, file};
-use agentd_executor::{Error, Executor, Exit, Kind, LocalExecutor, Mount, State, spool::Ending};
+use agentd_executor::{Error, Executor, Exit, Input, Kind, LocalExecutor, Mount, State, spool::Ending};
 use agentd_task::Reason;
 use std::{sync::Arc, time::Duration};
 
@@ -38,6 +38,50 @@ pub(crate) async fn input_is_what_was_given(rig: &Rig) {
     let mut deaf = rig.run("deaf", &["true"]);
     deaf.command.stdin = Some(text);
     assert_eq!(rig.finish(&deaf).await.0, exit(0));
+}
+
+pub(crate) async fn input_that_stays_open_takes_more_and_ends_when_told(rig: &Rig) {
+    let mut sandbox = rig.shell("open", "while read line; do echo got $line; done; echo over");
+    (sandbox.command.stdin, sandbox.command.keep_stdin) = (Some("one\n".into()), true);
+    rig.start(&sandbox).await;
+    rig.until(&sandbox, "got one\n").await;
+    let mut input = Input::open(&sandbox.control).unwrap();
+    assert_eq!(input.length(), 4);
+    input.give(4, b"two\nthr").unwrap();
+    rig.until(&sandbox, "got two\n").await;
+    // What is given again, or overlaps, is there once.
+    input.give(0, b"one\ntwo\nthree\n").unwrap();
+    rig.until(&sandbox, "got three\n").await;
+    assert!(input.give(99, b"x").is_err(), "a gap");
+    input.end().unwrap();
+    assert_eq!(rig.wait(&sandbox).await, exit(0));
+    assert_eq!(rig.said(&sandbox).stdout, "got one\ngot two\ngot three\nover\n");
+    // Started anew under the same name, nothing is left of it.
+    rig.executor.remove(&sandbox.name, &sandbox.control).await.unwrap();
+    sandbox.command.stdin = None;
+    rig.start(&sandbox).await;
+    let input = Input::open(&sandbox.control).unwrap();
+    assert_eq!(input.length(), 0);
+    input.end().unwrap();
+    assert_eq!(rig.wait(&sandbox).await, exit(0));
+    assert_eq!(rig.said(&sandbox).stdout, "over\n");
+}
+
+pub(crate) async fn input_of_one_that_was_adopted_goes_on_where_it_was(rig: &Rig) {
+    let mut sandbox = rig.shell("adopted", "while read line; do echo got $line; done");
+    (sandbox.command.stdin, sandbox.command.keep_stdin) = (Some("one\n".into()), true);
+    rig.start(&sandbox).await;
+    Input::open(&sandbox.control).unwrap().give(4, b"two\n").unwrap();
+    rig.until(&sandbox, "got two\n").await;
+    rig.executor.pause(&sandbox.name, &sandbox.control).await.unwrap();
+    // Another daemon: it starts what runs already, says all of the input again, and goes on.
+    rig.start(&sandbox).await;
+    let mut again = Input::open(&sandbox.control).unwrap();
+    again.give(4, b"two\nthree\n").unwrap();
+    again.end().unwrap();
+    rig.executor.unpause(&sandbox.name, &sandbox.control).await.unwrap();
+    assert_eq!(rig.wait(&sandbox).await, exit(0));
+    assert_eq!(rig.said(&sandbox).stdout, "got one\ngot two\ngot three\n");
 }
 
 pub(crate) async fn files_are_there_and_belong_to_the_command(rig: &Rig) {

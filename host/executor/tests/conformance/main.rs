@@ -34,6 +34,8 @@ conformance! {
     output_is_kept_as_it_was_said,
     exit_codes_and_signals_are_told_apart,
     input_is_what_was_given,
+    input_that_stays_open_takes_more_and_ends_when_told,
+    input_of_one_that_was_adopted_goes_on_where_it_was,
     files_are_there_and_belong_to_the_command,
     the_environment_is_exactly_what_was_given,
     the_working_folder_and_mounts_are_there,

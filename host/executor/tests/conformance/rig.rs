@@ -167,6 +167,7 @@ impl Rig {
                 path: Vec::new(),
                 cwd,
                 stdin: None,
+                keep_stdin: false,
                 files: Vec::new(),
                 home: home_inside,
             },
