@@ -8,6 +8,7 @@
 //! from the beginning, and must say the same again.
 
 pub mod json_lines;
+pub mod telling;
 pub mod terminal;
 
 use crate::Error;

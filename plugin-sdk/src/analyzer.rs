@@ -1,5 +1,7 @@
 //! Analyzers: what in a repository should become work.
 
+pub mod proposals;
+
 use crate::Error;
 use crate::bindings::analyzer::exports::agentd::analyzer::analyzer::Guest;
 pub use crate::bindings::analyzer::exports::agentd::analyzer::analyzer::{Report, Request};

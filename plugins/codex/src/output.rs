@@ -14,15 +14,13 @@
 use crate::ending;
 use crate::tool::{self, Item, part, text};
 use agentd_sdk::agent::json_lines::{JsonLines, Piece};
+use agentd_sdk::agent::telling::{note, notice, shortened};
 use agentd_sdk::agent::terminal::plain;
 use agentd_sdk::agent::{
-    Conclusion, Event, Exit, Happening, Line, Message, Note, Notice, Started, Usage, UsageScope, Weight, Window,
+    Conclusion, Event, Exit, Happening, Line, Message, Started, Usage, UsageScope, Weight, Window,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// How much of a text becomes an event, in bytes: the host cuts there too, and this saves copying.
-const TEXT_BYTES: usize = 256 << 10;
 
 /// How much of standard error is looked at in the end.
 const STDERR_BYTES: usize = 8 << 10;
@@ -318,26 +316,6 @@ fn meaning(line: &str) -> (Weight, &'static str) {
     } else {
         (Weight::Info, "stderr")
     }
-}
-
-fn notice(weight: Weight, code: &str, text: &str) -> Event {
-    let text = shortened(text);
-    Event::from(Happening::Notice(Notice { weight, code: code.into(), text, extra: vec![] }))
-}
-
-fn note(kind: &str, content: &str) -> Event {
-    Event::from(Happening::Other(Note { kind: kind.into(), content: shortened(content), extra: vec![] }))
-}
-
-/// The text; of a long one its beginning and its end, where commands say what went wrong.
-pub(crate) fn shortened(text: &str) -> String {
-    if text.len() <= TEXT_BYTES {
-        return text.to_owned();
-    }
-    let (half, mark) = (TEXT_BYTES / 2, 64);
-    let start = &text[..text.floor_char_boundary(half)];
-    let end = &text[text.ceil_char_boundary(text.len() - half + mark)..];
-    format!("{start}\n… ({} bytes left out) …\n{end}", text.len() - start.len() - end.len())
 }
 
 #[cfg(test)]

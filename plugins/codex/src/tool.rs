@@ -3,7 +3,7 @@
 //! A command, an edit of files, a call to a server of tools, a search, and orders to agents of its own. Each is told
 //! when it begins and when it ends; some come only as they end.
 
-use super::output::shortened;
+use agentd_sdk::agent::telling::shortened;
 use agentd_sdk::agent::{ToolCall, ToolResult};
 use serde_json::{Map, Value, json};
 

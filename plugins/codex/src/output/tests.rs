@@ -2,6 +2,7 @@
 
 use super::*;
 use agentd_sdk::agent::Outcome;
+use agentd_sdk::agent::telling::TEXT_BYTES;
 
 /// An event in one line.
 pub(crate) fn shown(event: &Event) -> String {
