@@ -10,7 +10,7 @@
 use crate::{
     disk::Room,
     ranking,
-    service::{Runtime, StopMode},
+    service::{Current, Runtime, StopMode},
     steps,
 };
 use agentd_store::{RunKey, TaskRow};
@@ -26,11 +26,12 @@ const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Runs until `stop`; then takes no new work and returns when all runs have ended, or were left as they are.
-pub(crate) async fn dispatch(rt: Arc<Runtime>, stop: CancellationToken) {
+pub(crate) async fn dispatch(current: Current, stop: CancellationToken) {
     let runs = TaskTracker::new();
-    let mut changes = rt.store.latest();
+    let (mut changes, mut rearranged) = (current.get().store.latest(), current.changes());
     let mut adopted = false;
     while !stop.is_cancelled() {
+        let rt = current.get();
         if !adopted {
             adopted = adopt(&rt, &runs).await;
         }
@@ -44,6 +45,7 @@ pub(crate) async fn dispatch(rt: Arc<Runtime>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             _ = changes.changed() => {}
+            _ = rearranged.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

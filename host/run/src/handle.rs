@@ -1,9 +1,10 @@
 //! What people can do to tasks: each verb once, for the command line, the API and later the page.
 
 use crate::{
+    Arrangement, Fed, feeding,
     git::{Mirror, Quarantine},
-    intake, maintenance, review,
-    service::Runtime,
+    intake, maintenance, notices, review,
+    service::{Current, Runtime},
     steps::{self, Publication},
 };
 use agentd_store::{Change, Error, Intake, Remark, RunKey, TaskRow, With};
@@ -38,12 +39,12 @@ impl From<Error> for Refusal {
 /// The door for people. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    rt: Arc<Runtime>,
+    current: Current,
 }
 
 impl Handle {
-    pub(crate) fn new(rt: Arc<Runtime>) -> Handle {
-        Handle { rt }
+    pub(crate) fn new(current: Current) -> Handle {
+        Handle { current }
     }
 
     /// Puts a task in, as the source `cli`.
@@ -51,7 +52,7 @@ impl Handle {
     /// # Errors
     /// If its repository or agent is not configured, or its subject is another open task's.
     pub async fn submit(&self, draft: Draft, mode: Mode) -> Result<TaskId, Refusal> {
-        let draft = intake::known(&self.rt, draft).map_err(Refusal::Invalid)?;
+        let draft = intake::known(&self.rt(), draft).map_err(Refusal::Invalid)?;
         let key = draft.key.clone();
         let intake = Intake {
             source: "cli".into(),
@@ -62,13 +63,13 @@ impl Handle {
             entry: None,
             kv: vec![],
             mode,
-            branch_prefix: self.rt.branch_prefix(),
-            shared: self.rt.shared(),
+            branch_prefix: self.rt().branch_prefix(),
+            shared: self.rt().shared(),
         };
-        let taken = self.rt.store.intake(intake, self.rt.clock.now()).await?;
+        let taken = self.rt().store.intake(intake, self.rt().clock.now()).await?;
         match taken.new.first().or(taken.reopened.first()).or(taken.joined.first()) {
             Some(id) => Ok(*id),
-            None => match self.rt.store.reader().task_by_key("cli", key).await? {
+            None => match self.rt().store.reader().task_by_key("cli", key).await? {
                 Some(row) => Ok(row.task.id),
                 None => Err(Refusal::Failed("the task was not stored".into())),
             },
@@ -90,7 +91,8 @@ impl Handle {
     /// If it is over, or being published.
     pub async fn cancel(&self, id: TaskId) -> Result<String, Refusal> {
         let row = self.row(id).await?;
-        let change = self.rt.store.reader().change(id).await?.filter(|it| it.state != "merged" && it.state != "closed");
+        let change =
+            self.rt().store.reader().change(id).await?.filter(|it| it.state != "merged" && it.state != "closed");
         // Closed first: a task that is over is watched no more, and one whose change is closed ends by that.
         if let Some(change) = &change
             && !row.task.status.is_over()
@@ -106,7 +108,7 @@ impl Handle {
             }
             applied => applied?,
         };
-        self.rt.runs.cancel(id);
+        self.rt().runs.cancel(id);
         Ok(match row.task.status {
             Status::Running { .. } => format!("{id} was told to end"),
             _ => format!("{id} is cancelled"),
@@ -131,7 +133,7 @@ impl Handle {
         if row.task.status == (Status::Waiting { on: On::Approval }) {
             let publication = self.publication(&row).await?;
             let with = With { effects: steps::effects(&publication), ..by_person("A person approved it") };
-            self.rt.store.apply(id, Event::Approved, with, self.now()).await?;
+            self.rt().store.apply(id, Event::Approved, with, self.now()).await?;
             return Ok(format!("{id} is being pushed"));
         }
         if row.task.status == (Status::Waiting { on: On::Confirmation }) {
@@ -140,9 +142,9 @@ impl Handle {
         }
         let (change, repository) = self.change_in_review(&row).await?;
         let Some(number) = change.number else { return Err(Refusal::NotNow(format!("{id} has no change yet"))) };
-        let merged = repository.forge.merge(number, &change.commit, &self.rt.author).await;
+        let merged = repository.forge.merge(number, &change.commit, &self.rt().author).await;
         let merged = merged.map_err(|e| Refusal::Failed(e.to_string()))?;
-        review::follow(&self.rt, id, &change, merged.state, &merged.commit).await?;
+        review::follow(&self.rt(), id, &change, merged.state, &merged.commit).await?;
         Ok(format!("change {number} of {id} is merged into {}", change.base))
     }
 
@@ -158,9 +160,9 @@ impl Handle {
             }
             let remark = Remark { author: "operator".into(), body, at: self.now() };
             let with = With { remark: Some(remark), ..by_person("A person wants it otherwise") };
-            self.rt.store.apply(id, Event::Remarked { now: self.now() }, with, self.now()).await?;
+            self.rt().store.apply(id, Event::Remarked { now: self.now() }, with, self.now()).await?;
             let before = RunKey { task: id, run: row.task.run };
-            match maintenance::tidy(&self.rt, before).await {
+            match maintenance::tidy(&self.rt(), before).await {
                 Ok(None) => {}
                 Ok(Some(problem)) => tracing::warn!(task.id = %id, problem, "A run left something behind"),
                 Err(error) => tracing::warn!(task.id = %id, %error, "A run's folder is left for the next start"),
@@ -170,7 +172,7 @@ impl Handle {
         if row.task.status == Status::InReview {
             let (change, _) = self.change_in_review(&row).await?;
             self.close_change(&row, &change).await?;
-            review::follow(&self.rt, id, &change, agentd_forge::State::Closed, &change.commit).await?;
+            review::follow(&self.rt(), id, &change, agentd_forge::State::Closed, &change.commit).await?;
         } else {
             self.apply(id, Event::Closed, by_person("A person rejected it")).await?;
         }
@@ -185,13 +187,13 @@ impl Handle {
     /// # Errors
     /// If it is being sent, or done.
     pub async fn drop_effect(&self, id: i64) -> Result<String, Refusal> {
-        let effect = self.rt.store.reader().effect(id).await?.ok_or(Error::NoEffect(id))?;
-        self.rt.store.drop_effect(id, self.now()).await?;
+        let effect = self.rt().store.reader().effect(id).await?.ok_or(Error::NoEffect(id))?;
+        self.rt().store.drop_effect(id, self.now()).await?;
         if let Some(task) = effect.task.filter(|_| matches!(effect.kind.as_str(), "push" | "change")) {
             let text = format!("a person dropped effect {id}, which was to publish its change");
             let failure = Failure::new(Reason::Publish, text.clone());
             let with = With { text, ..With::default() };
-            match self.rt.store.apply(task, Event::PublishFailed { failure }, with, self.now()).await {
+            match self.rt().store.apply(task, Event::PublishFailed { failure }, with, self.now()).await {
                 Ok(_) | Err(Error::Refused(_)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -205,13 +207,13 @@ impl Handle {
     /// If there is no change.
     pub async fn diff(&self, id: TaskId) -> Result<String, Refusal> {
         let row = self.row(id).await?;
-        if let Some(change) = self.rt.store.reader().change(id).await? {
+        if let Some(change) = self.rt().store.reader().change(id).await? {
             let repository = self.repository(&change.repository)?;
             let diff = repository.forge.diff(&change.base, &change.commit).await;
             return diff.map_err(|e| Refusal::Failed(e.to_string()));
         }
         let publication = self.publication(&row).await?;
-        let quarantine = Quarantine::open(self.rt.layout.run(publication.key()).quarantine());
+        let quarantine = Quarantine::open(self.rt().layout.run(publication.key()).quarantine());
         if !quarantine.exists() {
             return Err(Refusal::NotNow(format!("{id} has no change to show")));
         }
@@ -227,13 +229,13 @@ impl Handle {
     /// If it is not over.
     pub async fn clean(&self, id: TaskId) -> Result<String, Refusal> {
         let row = self.row(id).await?;
-        if !row.task.status.is_over() || self.rt.runs.holds(id) {
+        if !row.task.status.is_over() || self.rt().runs.holds(id) {
             return Err(Refusal::NotNow(format!(
                 "{id} is {}: only a task that is over can be cleaned",
                 row.task.status.as_str()
             )));
         }
-        let rt = self.rt.clone();
+        let rt = self.rt();
         let cleaned = tokio::task::spawn_blocking(move || maintenance::clean_task(&rt, id)).await;
         match cleaned.map_err(|e| Refusal::Failed(e.to_string()))? {
             Ok(removed) => Ok(format!("removed {removed} folders and transcripts of {id}")),
@@ -246,7 +248,21 @@ impl Handle {
     /// # Errors
     /// If it cannot be stored.
     pub async fn pause(&self, paused: bool) -> Result<(), Refusal> {
-        Ok(self.rt.store.pause(paused, self.now()).await?)
+        Ok(self.rt().store.pause(paused, self.now()).await?)
+    }
+
+    /// Has another arrangement hold from now on. Runs that have begun keep theirs; all else goes by the new one with
+    /// its next step. Says who finds work now, and who does not any more.
+    ///
+    /// # Errors
+    /// If the store failed; then nothing is changed.
+    pub async fn rearrange(&self, arrangement: Arrangement) -> Result<Fed, Refusal> {
+        let before = self.rt();
+        let after = before.with(arrangement);
+        notices::begin(&after).await?;
+        let fed = feeding::difference(&before, &after);
+        self.current.replace(after);
+        Ok(fed)
     }
 
     /// Looks for what belongs to nobody, and for damage; empty: all is well.
@@ -254,30 +270,35 @@ impl Handle {
     /// # Errors
     /// If the store cannot be read.
     pub async fn check_workspaces(&self) -> Result<Vec<String>, Refusal> {
-        Ok(maintenance::check(&self.rt).await?)
+        Ok(maintenance::check(&self.rt()).await?)
     }
 
     fn now(&self) -> i64 {
-        self.rt.clock.now()
+        self.rt().clock.now()
     }
 
     async fn row(&self, id: TaskId) -> Result<TaskRow, Refusal> {
-        Ok(self.rt.store.reader().task(id).await?.ok_or(Error::NoTask(id))?)
+        Ok(self.rt().store.reader().task(id).await?.ok_or(Error::NoTask(id))?)
     }
 
     async fn apply(&self, id: TaskId, event: Event, with: With) -> Result<TaskRow, Refusal> {
-        Ok(self.rt.store.apply(id, event, with, self.now()).await?)
+        Ok(self.rt().store.apply(id, event, with, self.now()).await?)
     }
 
-    fn repository(&self, id: &str) -> Result<&crate::Repository, Refusal> {
+    /// The present arrangement.
+    fn rt(&self) -> Arc<Runtime> {
+        self.current.get()
+    }
+
+    fn repository(&self, id: &str) -> Result<crate::Repository, Refusal> {
         let missing = || Refusal::Invalid(format!("the repository `{id}` is not configured (any more)"));
-        self.rt.repositories.get(id).ok_or_else(missing)
+        self.rt().repositories.get(id).cloned().ok_or_else(missing)
     }
 
-    async fn change_in_review(&self, row: &TaskRow) -> Result<(Change, &crate::Repository), Refusal> {
+    async fn change_in_review(&self, row: &TaskRow) -> Result<(Change, crate::Repository), Refusal> {
         let id = row.task.id;
         let state = row.task.status.as_str();
-        match self.rt.store.reader().change(id).await? {
+        match self.rt().store.reader().change(id).await? {
             Some(change) if row.task.status == Status::InReview => {
                 let repository = self.repository(&change.repository)?;
                 Ok((change, repository))
@@ -296,9 +317,9 @@ impl Handle {
     /// Keeps what was made and not pushed, for the run that takes the comment up. What a run leaves goes with it.
     async fn keep_change(&self, row: &TaskRow) -> Result<(), Refusal> {
         let publication = self.publication(row).await?;
-        let made = Quarantine::open(self.rt.layout.run(publication.key()).quarantine());
-        let mirror = Mirror::new(self.rt.layout.mirror(&row.repository));
-        let kept = self.rt.layout.kept_change(row.task.id);
+        let made = Quarantine::open(self.rt().layout.run(publication.key()).quarantine());
+        let mirror = Mirror::new(self.rt().layout.mirror(&row.repository));
+        let kept = self.rt().layout.kept_change(row.task.id);
         let keep = async { Quarantine::create(kept, &mirror).await?.take_over(&made).await };
         keep.await.map(drop).map_err(|e| Refusal::Failed(format!("its change cannot be kept: {e}")))
     }
@@ -307,7 +328,7 @@ impl Handle {
     async fn publication(&self, row: &TaskRow) -> Result<Publication, Refusal> {
         let key = RunKey { task: row.task.id, run: row.task.run };
         let none = || Refusal::NotNow(format!("{} has no change yet: it is {}", key.task, row.task.status.as_str()));
-        steps::publication(&self.rt, row, key).await?.ok_or_else(none)
+        steps::publication(&self.rt(), row, key).await?.ok_or_else(none)
     }
 }
 

@@ -1,10 +1,16 @@
 //! Asks task sources for work and stores what they say.
 //!
 //! Drafts, cursor and what the plugin wrote to its key-value store go into one transaction. A draft that cannot be
-//! taken is skipped and told once; a source that fails is asked again after growing pauses, and tasks that are known
-//! go on meanwhile. Starts nothing.
+//! taken is skipped and told once; where that could not be found out just now, the source stays where it is and brings it
+//! again. A source that fails is asked again after growing pauses, and tasks that are known go on meanwhile. Starts
+//! nothing.
 
-use crate::{contract, options::Source, rights, service::Runtime};
+use crate::{
+    contract,
+    options::Source,
+    rights::{self, NotTaken},
+    service::{Current, Runtime},
+};
 use agentd_plugin::{Answer, wit::task_source as wit};
 use agentd_store::{Intake, NewEvent, Taken};
 use agentd_task::{Draft, Severity};
@@ -18,10 +24,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 const MORE_MAX: usize = 100;
 
 /// Polls one source until `stop`.
-pub(crate) async fn poll_source(rt: Arc<Runtime>, source: Arc<Source>, stop: CancellationToken) {
+pub(crate) async fn poll_source(current: Current, source: Arc<Source>, stop: CancellationToken) {
     let mut told = HashSet::new();
     let mut failed = 0u32;
-    loop {
+    while !stop.is_cancelled() {
+        let rt = current.get();
         let pause = match poll(&rt, &source, &mut told).await {
             Ok(()) => {
                 failed = 0;
@@ -62,6 +69,7 @@ async fn store(
 ) -> Result<(), String> {
     let Answer { value: found, kv } = answer;
     let (mut drafts, mut withdrawn, mut keys) = (vec![], vec![], vec![]);
+    let mut not_now = None;
     for item in found.items {
         match item {
             wit::Item::Withdrawn(it) => withdrawn.push((it.key, it.reason)),
@@ -69,18 +77,21 @@ async fn store(
                 keys.push(it.key.clone());
                 match taken(rt, source, it).await {
                     Ok(draft) => drafts.push(draft),
-                    Err(why) => tell(rt, &source.name, &why, told).await,
+                    Err(NotTaken { why, for_now: true }) => not_now = Some(why),
+                    Err(NotTaken { why, .. }) => tell(rt, &source.name, &why, told).await,
                 }
             }
         }
     }
     let complete = found.complete.then_some(keys);
+    // A source that has gone on, or has noted what it brought, would never bring it again.
+    let (cursor, kv) = if not_now.is_none() { (found.cursor, kv) } else { (None, vec![]) };
     let intake = Intake {
         source: source.name.clone(),
         drafts,
         withdrawn,
         complete,
-        cursor: found.cursor,
+        cursor,
         entry: None,
         kv,
         mode: source.mode,
@@ -90,11 +101,11 @@ async fn store(
     let taken = rt.store.intake(intake, rt.clock.now()).await.map_err(|e| e.to_string())?;
     note(&source.name, &taken);
     cancel_runs(rt, &taken);
-    Ok(())
+    not_now.map_or(Ok(()), Err)
 }
 
 /// The draft as it is taken over: known, and asked for by somebody who may.
-async fn taken(rt: &Runtime, source: &Source, found: agentd_plugin::wit::work::Draft) -> Result<Draft, String> {
+async fn taken(rt: &Runtime, source: &Source, found: agentd_plugin::wit::work::Draft) -> Result<Draft, NotTaken> {
     let draft = known(rt, contract::draft(found, source.repository.as_deref())?)?;
     rights::screen(rt, source, draft).await
 }

@@ -1,6 +1,7 @@
 //! Moves tasks: finds them, ranks them, runs them step by step, publishes what came of them.
 //!
-//! - [`intake`] asks sources for work and stores it, [`analysis`] has analyzers find it, [`ranking`] has it scored.
+//! - [`feeding`] keeps sources and analyzers going: [`intake`] asks sources for work and stores it, [`analysis`] has
+//!   analyzers find it. [`ranking`] has it scored.
 //! - [`rights`] says who may start work: at intake, and again when a run begins.
 //! - [`dispatcher`] claims what is due and hands each task to a run; at the start it takes over the runs of the
 //!   daemon before.
@@ -11,6 +12,8 @@
 //! - [`review`] watches changes until they are merged or closed; [`maintenance`] removes what belongs to nobody.
 //! - [`handle`] is what people can do, [`reading`] what plugins may read.
 //!
+//! What the configuration says is an [`Arrangement`], which [`Handle::rearrange`] replaces while all goes on.
+//!
 //! Never talks SQL, Docker, WebAssembly or HTTP itself: those are the rooms it uses.
 
 mod analysis;
@@ -19,6 +22,7 @@ mod contract;
 mod disk;
 mod dispatcher;
 mod edits;
+mod feeding;
 mod git;
 mod handle;
 mod image;
@@ -41,12 +45,14 @@ pub mod workflows;
 mod workspace;
 
 pub use clock::Clock;
+pub use feeding::Fed;
 pub use git::Author;
 pub use handle::{Handle, Refusal};
 pub use image::is_built;
 pub use layout::Layout;
 pub use options::{
-    Agent, Analyzer, Notifier, Options, Push, Repository, Sandboxes, ServiceContainer, Source, Timeouts, Tool, Toolbox,
+    Agent, Analyzer, Arrangement, Notifier, Options, Push, Repository, Sandboxes, ServiceContainer, Source, Timeouts,
+    Tool, Toolbox,
 };
 pub use reading::{Known, Reading};
 pub use rights::Allow;

@@ -1,15 +1,15 @@
 //! Keeps order: what belongs to no task that needs it goes.
 //!
 //! A sandbox belongs to the running task and run that its labels name; a run's folder to a running task's newest run, or
-//! to one whose change is yet to be pushed; a conversation to a task that may go on with it. Everything else of this instance is removed, at the start and from time to
-//! time. Only this instance's own things are ever touched.
+//! to one whose change is yet to be pushed; a conversation to a task that may go on with it. Everything else of this
+//! instance is removed, at the start and from time to time. Only this instance's own things are ever touched.
 
 use crate::{
     Repository, disk,
     git::Mirror,
     layout::RunLayout,
     notices,
-    service::Runtime,
+    service::{Current, Runtime},
     steps::{NETWORK, Phase, io_failure},
     workspace,
 };
@@ -48,13 +48,13 @@ pub(crate) async fn recover(rt: &Runtime) -> Result<(), Error> {
 }
 
 /// Removes what belongs to nobody from time to time, until `stop`.
-pub(crate) async fn sweep_regularly(rt: Arc<Runtime>, stop: CancellationToken) {
+pub(crate) async fn sweep_regularly(current: Current, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(INTERVAL) => {}
         }
-        match sweep(&rt).await {
+        match sweep(&current.get()).await {
             Ok(problems) => {
                 problems.iter().for_each(|it| tracing::warn!(problem = it, "Something left over could not be removed"))
             }

@@ -4,13 +4,16 @@
 //! Each listener has a cursor in the log; rows and cursor are stored in one transaction, so nobody is told of an event
 //! twice, or not at all, because the daemon died. Sends nothing.
 
-use crate::{contract, edits, service::Runtime};
+use crate::{
+    contract, edits,
+    service::{Current, Runtime},
+};
 use agentd_plugin::wit::{notifier, task_source};
 use agentd_store::{Error, NewEffect, TaskRow};
 use agentd_task::{Recorded, Severity};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Effects that give back what was taken on a forge, and the reader of the log that decides them.
@@ -30,10 +33,10 @@ pub(crate) struct Notice {
 }
 
 /// Reads the log until `stop`.
-pub(crate) async fn enqueue_notices(rt: Arc<Runtime>, stop: CancellationToken) {
-    let mut changes = rt.store.latest();
+pub(crate) async fn enqueue_notices(current: Current, stop: CancellationToken) {
+    let (mut changes, mut rearranged) = (current.get().store.latest(), current.changes());
     loop {
-        let pause = match enqueue(&rt).await {
+        let pause = match enqueue(&current.get()).await {
             Ok(()) => Duration::from_secs(3600),
             Err(error) => {
                 tracing::error!(%error, "Notices cannot be stored");
@@ -43,6 +46,7 @@ pub(crate) async fn enqueue_notices(rt: Arc<Runtime>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = changes.changed() => {}
+            _ = rearranged.changed() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -21,10 +21,21 @@ pub struct Options {
     pub store: Store,
     pub clock: Clock,
     pub layout: Layout,
+    /// Where agents' programs are.
+    pub toolbox: Arc<dyn Toolbox>,
+    /// What holds until [`Handle::rearrange`](crate::Handle::rearrange) brings another.
+    pub arrangement: Arrangement,
+}
+
+/// What comes from the configuration and may change while runs go on. A run keeps the one that it began with.
+#[derive(Clone)]
+pub struct Arrangement {
     pub limits: Limits,
     pub timeouts: Timeouts,
-    pub sources: Vec<Source>,
-    pub analyzers: Vec<Analyzer>,
+    /// The very same `Arc` as before: the source is the same and goes on undisturbed.
+    pub sources: Vec<Arc<Source>>,
+    /// As with the sources.
+    pub analyzers: Vec<Arc<Analyzer>>,
     pub prioritizer: Entry,
     pub prompts: Entry,
     pub agents: BTreeMap<String, Agent>,
@@ -35,8 +46,6 @@ pub struct Options {
     pub sandboxes: Sandboxes,
     /// The way out of sandboxes.
     pub gateway: Gateway,
-    /// Where agents' programs are.
-    pub toolbox: Arc<dyn Toolbox>,
     pub secrets: Arc<SecretScan>,
     /// On every commit, whatever the agent wrote.
     pub author: Author,
@@ -79,6 +88,7 @@ pub struct Analyzer {
     pub repositories: Vec<String>,
 }
 
+#[derive(Clone)]
 pub struct Agent {
     pub entry: Entry,
     /// The model to ask for; none: the plugin's settings say, or the agent itself.
@@ -121,6 +131,7 @@ pub struct ServiceContainer {
 }
 
 /// A use of a notifier plugin.
+#[derive(Clone)]
 pub struct Notifier {
     pub name: String,
     pub entry: Entry,
@@ -170,6 +181,7 @@ pub enum Push {
     AsWorkflowsSay,
 }
 
+#[derive(Clone)]
 pub struct Sandboxes {
     /// The program that is PID 1 in the sandbox.
     pub init: PathBuf,

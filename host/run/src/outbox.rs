@@ -5,13 +5,13 @@
 
 use crate::{
     maintenance,
-    service::{Runtime, StopMode},
+    service::{Current, Runtime, StopMode},
 };
 use agentd_store::{Effect, EffectFilter, Error, Follow, NewEvent, With};
 use agentd_task::{Event, Failure, Millis, Reason, Severity};
 use send::{Unsent, published, send};
 use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,11 +28,12 @@ const TOLD_AFTER: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// Sends rows until `stop`.
-pub(crate) async fn send_effects(rt: Arc<Runtime>, stop: CancellationToken) {
-    let mut changes = rt.store.latest();
+pub(crate) async fn send_effects(current: Current, stop: CancellationToken) {
+    let (mut changes, mut rearranged) = (current.get().store.latest(), current.changes());
     let tracker = TaskTracker::new();
     let (ended, mut ends) = watch::channel(0u64);
-    while !stop.is_cancelled() && *rt.stopping.borrow() != Some(StopMode::Now) {
+    while !stop.is_cancelled() && *current.get().stopping.borrow() != Some(StopMode::Now) {
+        let rt = current.get();
         let room = AT_ONCE.saturating_sub(u32::try_from(tracker.len()).unwrap_or(AT_ONCE));
         let effects = match rt.store.next_effects(rt.clock.now(), room).await {
             Ok(effects) => effects,
@@ -51,6 +52,7 @@ pub(crate) async fn send_effects(rt: Arc<Runtime>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             _ = changes.changed() => {}
+            _ = rearranged.changed() => {}
             _ = ends.changed() => {}
             () = tokio::time::sleep(PAUSE) => {} // a row that is tried again becomes due
         }

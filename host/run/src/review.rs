@@ -1,15 +1,20 @@
 //! Watches changes in review, until they are merged or closed.
 
-use crate::{Repository, service::Runtime, steps};
+use crate::{
+    Repository,
+    service::{Current, Runtime},
+    steps,
+};
 use agentd_forge::State;
 use agentd_store::{Change, Error, TaskRow, With};
 use agentd_task::{Event, TaskId};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 
 /// Looks at all open changes from time to time, until `stop`.
-pub(crate) async fn watch_changes(rt: Arc<Runtime>, stop: CancellationToken) {
+pub(crate) async fn watch_changes(current: Current, stop: CancellationToken) {
     loop {
+        let rt = current.get();
         if let Err(error) = look(&rt).await {
             tracing::error!(%error, "Changes in review cannot be read");
         }

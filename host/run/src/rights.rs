@@ -31,6 +31,20 @@ pub(crate) enum Denied {
     Unknown(agentd_forge::Error),
 }
 
+/// Why a draft was not taken, for people.
+#[derive(Debug)]
+pub(crate) struct NotTaken {
+    pub(crate) why: String,
+    /// It could not be found out just now: the same draft may be taken a little later.
+    pub(crate) for_now: bool,
+}
+
+impl From<String> for NotTaken {
+    fn from(why: String) -> NotTaken {
+        NotTaken { why, for_now: false }
+    }
+}
+
 /// How long a draft is not looked into again, if nothing of it changed.
 const JUDGED_MS: Millis = 5 * 60_000;
 const JUDGED_MAX: usize = 10_000;
@@ -79,10 +93,11 @@ impl Judged {
 /// The draft as it may be taken over: asked for by somebody who may, with text that somebody who may has seen.
 ///
 /// # Errors
-/// Why it may not, for people.
-pub(crate) async fn screen(rt: &Runtime, source: &Source, mut draft: Draft) -> Result<Draft, String> {
+/// Why it may not.
+pub(crate) async fn screen(rt: &Runtime, source: &Source, mut draft: Draft) -> Result<Draft, NotTaken> {
     let Some(allow) = &source.allow else { return Ok(draft) };
-    let known = rt.store.reader().task_by_key(&source.name, &draft.key).await.map_err(|e| e.to_string())?;
+    let known = rt.store.reader().task_by_key(&source.name, &draft.key).await;
+    let known = known.map_err(|error| NotTaken { why: error.to_string(), for_now: true })?;
     if known.as_ref().is_some_and(|row| is_same(row, &draft)) {
         return Ok(draft); // it was looked at when it came in, and is again when it starts
     }
@@ -98,19 +113,22 @@ pub(crate) async fn screen(rt: &Runtime, source: &Source, mut draft: Draft) -> R
         }
     };
     match (verdict, pinned) {
-        (Verdict::Refused(why), _) => Err(format!("{} is not taken: {why}", draft.key)),
+        (Verdict::Refused(why), _) => Err(format!("{} is not taken: {why}", draft.key).into()),
         (Verdict::Pinned, Some(row)) => {
             (draft.title, draft.body, draft.instructions) = (row.title, row.body, row.instructions);
             Ok(draft)
         }
-        (Verdict::Pinned, None) => Err(format!("{} is not taken: nobody who may has seen its text", draft.key)),
+        (Verdict::Pinned, None) => Err(format!("{} is not taken: nobody who may has seen its text", draft.key).into()),
         (Verdict::Taken, _) => Ok(draft),
     }
 }
 
 /// Asks the forge. What cannot be found out is an error, and no verdict.
-async fn judge(door: &Door<'_>, draft: &Draft, pinned: bool) -> Result<Verdict, String> {
-    let unknown = |error: agentd_forge::Error| format!("{} is not taken now: {error}", draft.key);
+async fn judge(door: &Door<'_>, draft: &Draft, pinned: bool) -> Result<Verdict, NotTaken> {
+    let unknown = |error: agentd_forge::Error| NotTaken {
+        why: format!("{} is not taken now: {error}", draft.key),
+        for_now: error.is_transient(),
+    };
     match door.may_start(draft.requested_by.as_deref()).await {
         Ok(()) => {}
         Err(Denied::Known(why)) => return Ok(Verdict::Refused(why)),
@@ -138,8 +156,21 @@ fn is_same(row: &TaskRow, draft: &Draft) -> bool {
 
 /// Asks again, right before a run begins.
 pub(crate) async fn may_start(rt: &Runtime, row: &TaskRow) -> Result<(), Denied> {
-    let Some(allow) = rt.allowed.get(&row.source) else { return Ok(()) };
+    // What its source allowed is not known any more where that was taken out of the configuration.
+    let usual = Allow::Right(Right::Write);
+    let allow = match rt.allowed.get(&row.source) {
+        Some(allow) => allow,
+        None if is_of_a_gone_source(rt, row) => &usual,
+        None => return Ok(()),
+    };
     Door::of(rt, &row.repository, allow).may_start(row.requested_by.as_deref()).await
+}
+
+/// Whether it came from an issue by a source that is not configured any more. What people put in, and analyzers found
+/// (`ANALYZER@REPOSITORY`), has no source that could be gone.
+fn is_of_a_gone_source(rt: &Runtime, row: &TaskRow) -> bool {
+    let no_source = row.source == "cli" || row.source.contains('@');
+    row.thread.is_some() && !no_source && !rt.reporters.contains_key(&row.source)
 }
 
 /// One repository, and who may start work in it.

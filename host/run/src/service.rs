@@ -3,10 +3,12 @@
 mod look;
 
 use crate::{
-    Clock, Handle, Layout, Options, Repository, Sandboxes, Timeouts, analysis, dispatcher, intake, maintenance,
-    notices,
+    Analyzer, Arrangement, Clock, Handle, Layout, Options, Repository, Sandboxes, Source, Timeouts, dispatcher,
+    feeding, maintenance, notices,
     options::{Agent, Notifier, Toolbox},
-    outbox, review,
+    outbox,
+    ranking::Vain,
+    review,
     rights::{Allow, Judged},
 };
 use agentd_egress::secret::SecretScan;
@@ -33,11 +35,19 @@ pub enum StopMode {
     Now,
 }
 
-/// What all parts of the room share.
+/// What all parts of the room share: what stays, and one arrangement. A run holds the one that it began with; whoever
+/// works for longer asks [`Current`] for the present one.
 pub(crate) struct Runtime {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) layout: Layout,
+    pub(crate) toolbox: Arc<dyn Toolbox>,
+    pub(crate) runs: Arc<Runs>,
+    /// Tells runs that the daemon stops; set once.
+    pub(crate) stopping: Arc<watch::Sender<Option<StopMode>>>,
+    pub(crate) fetching: Arc<Fetching>,
+    pub(crate) vain: Arc<Vain>,
+
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
     pub(crate) prioritizer: Entry,
@@ -45,26 +55,68 @@ pub(crate) struct Runtime {
     pub(crate) agents: BTreeMap<String, Agent>,
     pub(crate) default_agent: Option<String>,
     pub(crate) notifiers: Vec<Notifier>,
+    pub(crate) sources: Vec<Arc<Source>>,
+    pub(crate) analyzers: Vec<Arc<Analyzer>>,
     /// For reports: the entry of each source, by its name.
     pub(crate) reporters: BTreeMap<String, Entry>,
     /// Who may start work of a source, by its name; not in here: the source vouches for it.
     pub(crate) allowed: BTreeMap<String, Allow>,
+    /// Of this arrangement: who may start work is among what can change.
     pub(crate) judged: Judged,
     pub(crate) repositories: BTreeMap<String, Repository>,
     pub(crate) sandboxes: Sandboxes,
     pub(crate) gateway: Gateway,
-    pub(crate) toolbox: Arc<dyn Toolbox>,
     pub(crate) secrets: Arc<SecretScan>,
     pub(crate) author: crate::Author,
     pub(crate) review_interval: Duration,
-    pub(crate) runs: Runs,
-    /// Tells runs that the daemon stops; set once.
-    pub(crate) stopping: watch::Sender<Option<StopMode>>,
-    /// One fetch at a time for each mirror.
-    pub(crate) fetching: BTreeMap<String, tokio::sync::Mutex<()>>,
 }
 
 impl Runtime {
+    fn new(options: Options) -> Runtime {
+        let Options { store, clock, layout, toolbox, arrangement: it } = options;
+        Runtime {
+            store,
+            clock,
+            layout,
+            toolbox,
+            runs: Arc::default(),
+            stopping: Arc::new(watch::Sender::new(None)),
+            fetching: Arc::default(),
+            vain: Arc::default(),
+            reporters: it.sources.iter().map(|it| (it.name.clone(), it.entry.clone())).collect(),
+            allowed: it.sources.iter().filter_map(|it| Some((it.name.clone(), it.allow.clone()?))).collect(),
+            judged: Judged::default(),
+            limits: it.limits,
+            timeouts: it.timeouts,
+            prioritizer: it.prioritizer,
+            prompts: it.prompts,
+            agents: it.agents,
+            default_agent: it.default_agent,
+            notifiers: it.notifiers,
+            sources: it.sources,
+            analyzers: it.analyzers,
+            repositories: it.repositories,
+            sandboxes: it.sandboxes,
+            gateway: it.gateway,
+            secrets: it.secrets,
+            author: it.author,
+            review_interval: it.review_interval,
+        }
+    }
+
+    /// The same with another arrangement.
+    pub(crate) fn with(&self, arrangement: Arrangement) -> Runtime {
+        let (store, clock, layout) = (self.store.clone(), self.clock, self.layout.clone());
+        let options = Options { store, clock, layout, toolbox: self.toolbox.clone(), arrangement };
+        Runtime {
+            runs: self.runs.clone(),
+            stopping: self.stopping.clone(),
+            fetching: self.fetching.clone(),
+            vain: self.vain.clone(),
+            ..Runtime::new(options)
+        }
+    }
+
     pub(crate) fn branch_prefix(&self) -> String {
         "agentd/".into()
     }
@@ -129,50 +181,49 @@ impl Runs {
     }
 }
 
+/// The arrangement that holds at present, and the news that there is another. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Current(Arc<watch::Sender<Arc<Runtime>>>);
+
+impl Current {
+    pub(crate) fn get(&self) -> Arc<Runtime> {
+        self.0.borrow().clone()
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<Arc<Runtime>> {
+        self.0.subscribe()
+    }
+
+    pub(crate) fn replace(&self, rt: Runtime) {
+        self.0.send_replace(Arc::new(rt));
+    }
+}
+
+/// One fetch at a time for each mirror.
+#[derive(Default)]
+pub(crate) struct Fetching(Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Fetching {
+    /// Waits until nobody else is at the repository's mirror.
+    pub(crate) async fn alone(&self, repository: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.entry(repository.into()).or_default().clone()
+        };
+        lock.lock_owned().await
+    }
+}
+
 /// Runs all parts of the room.
 pub struct Service {
-    rt: Arc<Runtime>,
-    sources: Vec<Arc<crate::Source>>,
-    analyzers: Vec<Arc<crate::Analyzer>>,
+    current: Current,
 }
 
 impl Service {
     #[must_use]
     pub fn new(options: Options) -> (Service, Handle) {
-        let reporters = options.sources.iter().map(|it| (it.name.clone(), it.entry.clone())).collect();
-        let allowed = options.sources.iter().filter_map(|it| Some((it.name.clone(), it.allow.clone()?))).collect();
-        let fetching = options.repositories.keys().map(|it| (it.clone(), tokio::sync::Mutex::default())).collect();
-        let rt = Arc::new(Runtime {
-            store: options.store,
-            clock: options.clock,
-            layout: options.layout,
-            limits: options.limits,
-            timeouts: options.timeouts,
-            prioritizer: options.prioritizer,
-            prompts: options.prompts,
-            agents: options.agents,
-            default_agent: options.default_agent,
-            notifiers: options.notifiers,
-            reporters,
-            allowed,
-            judged: Judged::default(),
-            repositories: options.repositories,
-            sandboxes: options.sandboxes,
-            gateway: options.gateway,
-            toolbox: options.toolbox,
-            secrets: options.secrets,
-            author: options.author,
-            review_interval: options.review_interval,
-            runs: Runs::default(),
-            stopping: watch::Sender::new(None),
-            fetching,
-        });
-        let service = Service {
-            rt: rt.clone(),
-            sources: options.sources.into_iter().map(Arc::new).collect(),
-            analyzers: options.analyzers.into_iter().map(Arc::new).collect(),
-        };
-        (service, Handle::new(rt))
+        let current = Current(Arc::new(watch::Sender::new(Arc::new(Runtime::new(options)))));
+        (Service { current: current.clone() }, Handle::new(current))
     }
 
     /// Works until `stop` says how to end; returns when all has ended as it said.
@@ -180,21 +231,17 @@ impl Service {
     /// # Errors
     /// The store failed at the start, when nothing was begun yet, or the dispatcher died.
     pub async fn run(self, mut stop: watch::Receiver<Option<StopMode>>) -> Result<(), Error> {
-        let Service { rt, sources, analyzers } = self;
+        let Service { current } = self;
+        let rt = current.get();
         maintenance::recover(&rt).await?;
         let (feeders, workers) = (CancellationToken::new(), CancellationToken::new());
         let tracker = TaskTracker::new();
-        for source in sources {
-            tracker.spawn(intake::poll_source(rt.clone(), source, feeders.clone()));
-        }
-        for analyzer in analyzers {
-            tracker.spawn(analysis::analyze(rt.clone(), analyzer, feeders.clone()));
-        }
-        tracker.spawn(notices::enqueue_notices(rt.clone(), workers.clone()));
-        tracker.spawn(outbox::send_effects(rt.clone(), workers.clone()));
-        tracker.spawn(review::watch_changes(rt.clone(), feeders.clone()));
-        tracker.spawn(maintenance::sweep_regularly(rt.clone(), feeders.clone()));
-        let mut dispatcher = tracker.spawn(dispatcher::dispatch(rt.clone(), feeders.clone()));
+        tracker.spawn(feeding::feed(current.clone(), feeders.clone()));
+        tracker.spawn(notices::enqueue_notices(current.clone(), workers.clone()));
+        tracker.spawn(outbox::send_effects(current.clone(), workers.clone()));
+        tracker.spawn(review::watch_changes(current.clone(), feeders.clone()));
+        tracker.spawn(maintenance::sweep_regularly(current.clone(), feeders.clone()));
+        let mut dispatcher = tracker.spawn(dispatcher::dispatch(current.clone(), feeders.clone()));
 
         let mode = tokio::select! {
             mode = wait_for_stop(&mut stop) => mode,

@@ -118,10 +118,7 @@ async fn overlaid(run: &Run, mirror: &Mirror, commit: &str) -> Result<(), Stop> 
 async fn template(run: &Run, mirror: &Mirror, commit: &str) -> Result<PathBuf, Stop> {
     let folder = run.rt.layout.templates(&run.repository.id);
     let template = folder.join(commit);
-    let _one_at_a_time = match run.rt.fetching.get(&run.repository.id) {
-        Some(lock) => Some(lock.lock().await),
-        None => None,
-    };
+    let _one_at_a_time = run.rt.fetching.alone(&run.repository.id).await;
     if template.is_dir() {
         return Ok(template);
     }

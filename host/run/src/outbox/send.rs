@@ -10,7 +10,10 @@ use crate::{
     steps::{self, Left, Publication},
 };
 use agentd_forge::{NewChange, Tracker};
-use agentd_plugin::{CallError, Entry, wit::work};
+use agentd_plugin::{
+    CallError, Entry,
+    wit::{common::Error as PluginError, work},
+};
 use agentd_store::{Change, Effect, EffectFilter, Error, Follow, NewEffect, RunKey, With};
 use agentd_task::{Event, Millis, TaskId, Thread};
 use serde::de::DeserializeOwned;
@@ -233,9 +236,7 @@ async fn report(rt: &Runtime, effect: &Effect) -> Result<(String, Follow), Unsen
             rt.keep_kv(entry, answer.kv).await?;
             Ok((String::new(), written(entry, answer.value, &notice)))
         }
-        Err(CallError::Plugin(agentd_plugin::wit::common::Error::Unsupported(_))) => {
-            Ok((String::new(), Follow::default()))
-        }
+        Err(CallError::Plugin(PluginError::Unsupported(_))) => Ok((String::new(), Follow::default())),
         Err(error) => Err(call_error(&error)),
     }
 }
@@ -258,8 +259,13 @@ async fn task_of(rt: &Runtime, notice: &Notice) -> Result<Option<agentd_plugin::
 }
 
 fn call_error(error: &CallError) -> Unsent {
+    // What a plugin says of its time is believed, within the longest pause there is.
+    let until = match error {
+        CallError::Plugin(PluginError::RateLimited(limit)) => limit.retry_at.and_then(|it| Millis::try_from(it).ok()),
+        _ => None,
+    };
     match error.worth_repeating() {
-        true => Unsent::Later(error.to_string(), None),
+        true => Unsent::Later(error.to_string(), until),
         false => Unsent::Never(error.to_string()),
     }
 }

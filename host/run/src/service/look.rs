@@ -16,12 +16,13 @@ impl Service {
     /// The store failed.
     pub async fn look_once(&self) -> Result<Vec<(String, String)>, agentd_store::Error> {
         let mut failed = Vec::new();
-        for source in &self.sources {
-            if let Err(why) = intake::poll(&self.rt, source, &mut HashSet::new()).await {
+        let rt = self.current.get();
+        for source in &rt.sources {
+            if let Err(why) = intake::poll(&rt, source, &mut HashSet::new()).await {
                 failed.push((source.name.clone(), why));
             }
         }
-        ranking::rank_waiting(&self.rt).await?;
+        ranking::rank_waiting(&rt).await?;
         Ok(failed)
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! The adapter folds lines into events. Events and the offset that they reach are stored in one transaction; after a
 //! restart the spool is read again from its start, and what comes of it up to the stored offset is not stored twice.
+//!
+//! What the adapter has to say to its agent is one stream of bytes too, which depends on the lines alone: a second pass
+//! says the same again, and what the agent's input holds already is not given twice.
 
 use super::{
     Ended, Outline, Run, Stop,
@@ -16,7 +19,7 @@ use crate::{
     disk::{self, Room},
     ranking, session, workspace,
 };
-use agentd_executor::{Command, File, Sandbox, State, spool};
+use agentd_executor::{Command, File, Input, Sandbox, State, spool};
 use agentd_plugin::{
     AgentRun, CallError,
     wit::{
@@ -39,6 +42,8 @@ const WEIGH: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 /// A sandbox has ended so long after its last frame, unless its engine is in trouble.
 const LAST_MOMENT: Duration = Duration::from_secs(10);
+/// An agent that has done its work, and whose input has ended, has so long to end.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// So much of the spool goes to the adapter at once.
 const BATCH_BYTES: u64 = 1 << 20;
 const BATCH_LINES: usize = 1_000;
@@ -184,10 +189,6 @@ fn mounts(run: &Run) -> [agentd_executor::Mount; 2] {
 }
 
 fn describe(run: &Run, plan: Plan, agent: &Agent) -> Result<Sandbox, Stop> {
-    if plan.keep_stdin {
-        let text = "the adapter wants its agent's input kept open, which this version of agentd does not do";
-        return Err(Stop::Stuck(text.into()));
-    }
     if plan.argv.is_empty() {
         return Err(Stop::Stuck("the adapter named no program to start: see its settings".into()));
     }
@@ -200,10 +201,10 @@ fn describe(run: &Run, plan: Plan, agent: &Agent) -> Result<Sandbox, Stop> {
             path.ok_or_else(|| Stop::Stuck(format!("the adapter wants to write {}, outside of its home", file.path)))?;
         files.push(File { path: path.into(), content: file.content, executable: file.executable });
     }
-    let stdin = Some(plan.stdin).filter(|it| !it.is_empty());
+    let (stdin, keep_stdin) = (Some(plan.stdin).filter(|it| !it.is_empty()), plan.keep_stdin);
     let installed = run.rt.toolbox.tools(&agent.needs).map_err(Stop::Stuck)?;
     let (tools, path) = network::tools(run, &installed);
-    let command = Command { argv: plan.argv, env: plan.env, path, cwd, stdin, files, home };
+    let command = Command { argv: plan.argv, env: plan.env, path, cwd, stdin, keep_stdin, files, home };
     Ok(sandbox::sandbox(run, AGENT, mounts.into_iter().chain(tools).collect(), command))
 }
 
@@ -254,6 +255,12 @@ struct Watch<'a> {
     heard: Instant,
     /// When the disk is to be looked at again.
     weigh_at: Instant,
+    /// What the agent is told while it runs; none: its input ended with the plan's.
+    input: Option<Input>,
+    /// So many bytes the adapter has had for it, with those of the plan.
+    said_to: u64,
+    /// Since when the agent has done its work, in its adapter's word.
+    finished: Option<Instant>,
     stderr: String,
     exit_code: Option<i32>,
     exited: bool,
@@ -268,6 +275,8 @@ impl<'a> Watch<'a> {
     fn new(run: &'a Run, adapter: AgentRun, sandbox: &'a Sandbox, stored: u64) -> Result<Watch<'a>, Stop> {
         let reader = spool::Reader::open(&sandbox.control, 0)?;
         let now = Instant::now();
+        let command = &sandbox.command;
+        let input = command.keep_stdin.then(|| Input::open(&sandbox.control)).transpose()?;
         Ok(Watch {
             run,
             adapter,
@@ -280,6 +289,9 @@ impl<'a> Watch<'a> {
             began: now,
             heard: now,
             weigh_at: now + WEIGH,
+            input,
+            said_to: command.stdin.as_ref().map_or(0, String::len) as u64,
+            finished: None,
             stderr: String::new(),
             exit_code: None,
             exited: false,
@@ -316,6 +328,7 @@ impl<'a> Watch<'a> {
                 (Some(Cause::Output), _) => Cause::Output,
                 // It ended in time, and there is more to read.
                 (_, State::Exited(_) | State::Missing) if self.read_batch().await? => continue,
+                (_, State::Exited(_) | State::Missing) if self.finished.is_some() => Cause::Finished,
                 (_, State::Exited(exit)) if exit.oom => Cause::Memory,
                 (_, State::Exited(_) | State::Missing) => Cause::Lost,
                 (Some(cause), _) => cause,
@@ -336,7 +349,9 @@ impl<'a> Watch<'a> {
             Ok(Err(agentd_executor::Error::NotFound { .. })) | Err(_) => false,
             Ok(Err(error)) => return Err(error.into()),
         };
-        Ok(if oom {
+        Ok(if self.finished.is_some() {
+            Cause::Finished
+        } else if oom {
             Cause::Memory
         } else if self.truncated {
             Cause::Output
@@ -370,6 +385,8 @@ impl<'a> Watch<'a> {
         let timeouts = &self.run.rt.timeouts;
         Ok(if self.truncated || self.reader.is_cut()? {
             Some(Cause::Output)
+        } else if self.finished.is_some_and(|since| since.elapsed() >= FAREWELL) {
+            Some(Cause::Finished)
         } else if self.began.elapsed() >= timeouts.wall {
             Some(Cause::Timeout)
         } else if self.heard.elapsed() >= timeouts.idle {
@@ -406,12 +423,38 @@ impl<'a> Watch<'a> {
         }
         self.heard = Instant::now();
         let (mut happened, mut lines) = (vec![], lines.into_iter().peekable());
+        let (mut send, mut finished) = (String::new(), false);
         while lines.peek().is_some() {
             let batch = lines.by_ref().take(BATCH_LINES).collect();
-            happened.extend(self.adapter.read(batch).await.map_err(plugin)?.events);
+            let progress = self.adapter.read(batch).await.map_err(plugin)?;
+            happened.extend(progress.events);
+            send.push_str(&progress.send);
+            finished |= progress.finished;
         }
         self.store(happened).await?;
+        self.answer(&send, finished)?;
         Ok(true)
+    }
+
+    /// Tells the agent what its adapter wants it told; `finished`: it is to hear nothing more.
+    fn answer(&mut self, send: &str, finished: bool) -> Result<(), Stop> {
+        let Some(input) = &mut self.input else {
+            return match send.is_empty() && !finished {
+                true => Ok(()),
+                false => {
+                    Err(Stop::failed(Reason::Plugin, "the adapter wants to talk to its agent, whose input is closed"))
+                }
+            };
+        };
+        if self.finished.is_none() {
+            input.give(self.said_to, send.as_bytes())?;
+            self.said_to += send.len() as u64;
+        }
+        if finished && self.finished.is_none() {
+            input.end()?;
+            self.finished = Some(Instant::now());
+        }
+        Ok(())
     }
 
     async fn store(&mut self, happened: Vec<activity::Event>) -> Result<(), Stop> {

@@ -203,6 +203,7 @@ async fn hold(run: &Run, phase: Phase, network: &RunNetwork) -> Result<String, S
         path: vec![],
         cwd: "/".into(),
         stdin: None,
+        keep_stdin: false,
         files: vec![],
         home: "/tmp".into(),
     };

@@ -110,7 +110,7 @@ pub(super) async fn prepare(run: &Run, asked: &Asked) -> Result<Prepared, Stop> 
         start,
         kept: kept.is_some(),
         agent: name.into(),
-        agent_digest: agent.entry.digest().into(),
+        agent_digest: agent.entry.digest(),
         system: rendered.system,
         prompt: rendered.prompt,
         new_session: uuid::Uuid::new_v4().to_string(),
@@ -185,10 +185,7 @@ pub(super) fn agent(run: &Run) -> Result<(&str, &crate::Agent), Stop> {
 /// The repository's mirror, up to date.
 pub(crate) async fn fetch(rt: &Runtime, repository: &Repository) -> Result<Mirror, Failure> {
     let mirror = Mirror::new(rt.layout.mirror(&repository.id));
-    let _one_at_a_time = match rt.fetching.get(&repository.id) {
-        Some(lock) => Some(lock.lock().await),
-        None => None,
-    };
+    let _one_at_a_time = rt.fetching.alone(&repository.id).await;
     mirror.fetch(&*repository.forge).await?;
     Ok(mirror)
 }

@@ -92,8 +92,16 @@ pub(super) async fn run_short(run: &Run, short: Short) -> Result<Said, Stop> {
     let mut mounts = vec![mount(short.workspace, WORKSPACE, true), mount(short.home, HOME, true)];
     let [workspace, home] = [&mounts[0], &mounts[1]].map(|it| executor.place(it));
     mounts.extend(short.handout.map(|(host, inside)| mount(host, &inside, true)));
-    let command =
-        Command { argv: short.argv, env: vec![], path: vec![], cwd: workspace, stdin: None, files: vec![], home };
+    let command = Command {
+        argv: short.argv,
+        env: vec![],
+        path: vec![],
+        cwd: workspace,
+        stdin: None,
+        keep_stdin: false,
+        files: vec![],
+        home,
+    };
     let mut sandbox = sandbox(run, &short.name, mounts, command);
     if let Some(wanted) = short.network {
         run.network(wanted).await?.attach_to(&mut sandbox);

@@ -10,6 +10,8 @@ use agentd_task::{Failure, Reason};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     Exited,
+    /// Its adapter said that its work was done, and its input ended.
+    Finished,
     Timeout,
     Idle,
     Memory,
@@ -27,6 +29,7 @@ impl Cause {
     pub(super) fn word(self) -> &'static str {
         match self {
             Cause::Exited => "exited",
+            Cause::Finished => "finished",
             Cause::Timeout => "timeout",
             Cause::Idle => "idle",
             Cause::Memory => "memory",
@@ -40,7 +43,7 @@ impl Cause {
         let limits = &run.rt.sandboxes.limits;
         let timeouts = &run.rt.timeouts;
         let (reason, text) = match self {
-            Cause::Exited => return None,
+            Cause::Exited | Cause::Finished => return None,
             Cause::Timeout => (
                 Reason::Timeout,
                 format!(
@@ -132,7 +135,7 @@ pub(super) fn judge(
     let Conclusion { outcome, answer, session, .. } = conclusion;
     let completed = matches!(outcome, Outcome::Completed);
     // An agent that waits for a model that says nothing is silent, or takes too long, through no fault of its own.
-    let waited = matches!(cause, Cause::Exited | Cause::Idle | Cause::Timeout);
+    let waited = matches!(cause, Cause::Exited | Cause::Finished | Cause::Idle | Cause::Timeout);
     if waited
         && !completed
         && let Some(stop) = fault.as_ref().and_then(of_fault)
