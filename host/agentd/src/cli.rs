@@ -135,7 +135,7 @@ async fn act(cli: Cli) -> Result<(), Error> {
         (1, _) => "debug",
         _ => "trace",
     };
-    crate::observe::start(level).map_err(Error::usage)?;
+    crate::observe::start(level, cli.global.verbose > 0).map_err(Error::usage)?;
     let mut context = Context::new(cli.global);
     dispatch(cli.command, &mut context).await
 }
@@ -159,7 +159,7 @@ async fn dispatch(command: Command, context: &mut Context) -> Result<(), Error> 
         Command::Workspace(it) => it.act(context).await,
         Command::Plugin(it) => it.act(context).await,
         Command::Toolbox(it) => it.act(context).await,
-        Command::Config(it) => it.act(context),
+        Command::Config(it) => it.act(context).await,
         Command::Image(it) => it.act(context).await,
         Command::Doctor(it) => it.act(context).await,
     }

@@ -8,10 +8,14 @@
 mod account;
 mod allow;
 mod budget;
+mod change;
+mod credential;
 mod effective;
 mod github;
+mod mail;
 mod place;
 mod plugin_use;
+mod plugins;
 mod problem;
 mod repository;
 mod sandbox;
@@ -22,24 +26,29 @@ mod tree;
 mod value;
 
 pub(crate) use account::{Account, NoAccount};
-pub(crate) use effective::{Origin, Shown};
+pub(crate) use change::{Change, changes};
+pub(crate) use credential::{Attach, Credential};
+pub(crate) use effective::{Origin, Shadowed, Shown};
 pub(crate) use github::{GitHub, GitHubAuth, repository_glob};
+pub(crate) use mail::{Mail, Security};
 pub(crate) use place::file_to_write;
-pub(crate) use plugin_use::{Agent, Analyzer, Attach, Credential, Notifier, PluginUse, Source};
-pub(crate) use problem::Problems;
+pub(crate) use plugin_use::{Agent, Analyzer, Notifier, PluginUse, Source};
+pub(crate) use problem::{Problem, Problems};
 pub(crate) use repository::{Push, Repository};
 pub(crate) use sandbox::{ExecutorKind, Network, Registries, Sandbox};
 pub(crate) use secret::Environment;
 pub(crate) use service::Service;
+pub(crate) use tree::join_path;
 pub(crate) use value::{duration_text, size_text};
 
 use agentd_gateway::{Budget, Price, registry};
+use agentd_plugin::{Approval, OnDrop, PluginLimits};
 use agentd_task::{Limits, Mode};
 use place::Place;
 use problem::At;
 use section::{Reading, Section};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
     path::{Path, PathBuf},
     time::Duration,
@@ -58,6 +67,10 @@ pub(crate) struct Config {
     pub(crate) folder: PathBuf,
     /// Database, mirrors, spools, logs. Absolute.
     pub(crate) home: PathBuf,
+    /// The home folder that the command line named.
+    pub(crate) given_home: Option<PathBuf>,
+    /// How much the daemon logs, as `AGENTD_LOG` would say it.
+    pub(crate) log: String,
     pub(crate) mode: Mode,
     pub(crate) limits: Limits,
     pub(crate) timeouts: Timeouts,
@@ -84,9 +97,24 @@ pub(crate) struct Config {
     pub(crate) registries: Registries,
     /// The plugin folder. Absolute.
     pub(crate) plugins: PathBuf,
+    /// What becomes of a file there that wants more than every plugin may.
+    pub(crate) on_drop: OnDrop,
+    /// By plugin.
+    pub(crate) plugin_limits: BTreeMap<String, PluginLimits>,
+    /// By the beginning of a source of plugins: the minisign key that what is installed from there is signed with.
+    pub(crate) signed_by: BTreeMap<String, String>,
+    /// By plugin.
+    pub(crate) approvals: BTreeMap<String, Approval>,
+    pub(crate) mail: Option<Mail>,
     pub(crate) commits: Commits,
     /// Each value that is in force, in the order of the sections, for `config show`.
     pub(crate) shown: Vec<Shown>,
+    /// What the files set and something else is over.
+    pub(crate) shadowed: Vec<Shadowed>,
+    /// The files that it was read from, and those that would have been if they were there.
+    pub(crate) files: BTreeSet<PathBuf>,
+    /// Whether a daemon follows the files when they change; one with changes of somebody's in memory does not.
+    pub(crate) follows_files: bool,
 }
 
 /// How long a run may take.
@@ -131,25 +159,59 @@ impl Config {
     pub(crate) fn load_in(
         file: Option<&Path>,
         home: Option<&Path>,
-        mut environment: Environment,
+        environment: Environment,
     ) -> Result<Config, Problems> {
+        Config::load_with_files(file, home, environment).0
+    }
+
+    /// The same, and the files that it was read from: those that are there, and those that would be read if they were.
+    pub(crate) fn load_with_files(
+        file: Option<&Path>,
+        home: Option<&Path>,
+        mut environment: Environment,
+    ) -> (Result<Config, Problems>, BTreeSet<PathBuf>) {
         let mut problems = Problems::default();
         let place = Place::find(file, home, &environment, &mut problems);
         let folder = place.folder();
         let tree = read_files(place.file.as_deref(), &folder, &mut problems);
+        let mut shadowed = Vec::new();
         if place.file.is_some() {
-            read_dotenv(&folder.join(".env"), &mut environment, &mut problems);
+            let over = read_dotenv(&folder.join(".env"), &mut environment, &mut problems);
+            let by = |name: &String| format!("environment {name}");
+            shadowed.extend(over.iter().map(|name| Shadowed { key: format!("{name} in .env"), by: by(name) }));
         }
-        let mut reading = Reading { problems, shown: Vec::new(), environment: &environment, folder: folder.clone() };
+        let (shown, files) = (Vec::new(), BTreeSet::new());
+        let mut reading = Reading { problems, shown, shadowed, files, environment: &environment, folder };
         let config = read(&tree, &mut reading, &place);
-        let Reading { mut problems, mut shown, .. } = reading;
+        let Reading { mut problems, mut shown, shadowed, mut files, folder, .. } = reading;
+        files.extend(place.file.clone().or_else(|| Some(place.home.join("agentd.toml"))));
+        files.extend([folder.join(".env"), folder.join("conf.d")]);
+        files.extend(tree::fragments(&folder).unwrap_or_default());
         if !problems.is_empty() {
             problems.sort();
-            return Err(problems);
+            return (Err(problems), files);
         }
         // A value of `[repositories.default]` is shown with each repository that has it.
         shown.retain(|it| !it.key.starts_with("repositories.default."));
-        Ok(Config { file: place.file, shown, ..config })
+        let config = Config { file: place.file, given_home: place.option, shown, shadowed, ..config };
+        (Ok(Config { files: files.clone(), follows_files: true, ..config }), files)
+    }
+
+    /// Why a source must not bring its work to where it would be done, as [`Config::held_to`] may come to it.
+    #[must_use]
+    pub(crate) fn unsafe_sources(&self) -> Vec<(String, String)> {
+        allow::unsafe_sources(self)
+    }
+
+    /// The settings of each section that uses a plugin.
+    #[must_use]
+    pub(crate) fn settings_of(&self, plugin: &str) -> Vec<serde_json::Value> {
+        let used = [&self.prioritizer, &self.prompts].map(|it| (&it.plugin, &it.settings)).into_iter();
+        let used = used.chain(self.sources.values().map(|it| (&it.plugin, &it.settings)));
+        let used = used.chain(self.analyzers.values().map(|it| (&it.plugin, &it.settings)));
+        let used = used.chain(self.agents.values().map(|it| (&it.plugin, &it.settings)));
+        let used = used.chain(self.notifiers.values().map(|it| (&it.plugin, &it.settings)));
+        used.filter(|(name, _)| *name == plugin).map(|(_, settings)| settings.clone()).collect()
     }
 
     /// The home folder alone, whatever else is wrong with the configuration.
@@ -168,7 +230,8 @@ impl Config {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut reading = Reading { problems, shown: Vec::new(), environment, folder };
+        let (shown, shadowed, files) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let mut reading = Reading { problems, shown, shadowed, files, environment, folder };
         let mut root = Section::root(&tree, &mut reading);
         let path = self::home(&mut root, &place);
         if reading.problems.is_empty() { Ok(path) } else { Err(reading.problems) }
@@ -230,13 +293,15 @@ fn read_files(main: Option<&Path>, folder: &Path, problems: &mut Problems) -> Ta
     tree
 }
 
-fn read_dotenv(path: &Path, environment: &mut Environment, problems: &mut Problems) {
-    if let Err(bad) = environment.read_dotenv(path) {
+/// The names that the file sets otherwise than they are.
+fn read_dotenv(path: &Path, environment: &mut Environment, problems: &mut Problems) -> Vec<String> {
+    environment.read_dotenv(path).unwrap_or_else(|bad| {
         let file = problems.file(path);
         for (line, what) in bad {
             problems.add(At { file, line }, "", what);
         }
-    }
+        Vec::new()
+    })
 }
 
 /// Reads all sections, in the order in which `config show` lists them.
@@ -245,6 +310,7 @@ fn read(tree: &Table, reading: &mut Reading<'_>, place: &Place) -> Config {
     let mut root = Section::root(tree, reading);
     let home = home(&mut root, place);
     let mode = root.word("mode", Mode::Ask, "propose, ask or auto");
+    let log = log(&mut root);
     let limits = root.section("limits", limits);
     let timeouts = root.section("timeouts", timeouts);
     let budget = root.section("budget", budget::budget);
@@ -253,10 +319,13 @@ fn read(tree: &Table, reading: &mut Reading<'_>, place: &Place) -> Config {
     let github = github::Written::read(&mut root);
     let (repositories, repository_defaults) = repository::repositories(&mut root, &github);
     let access = github.present;
+    let dropped = root.section("plugins", |section| plugins::Dropped::read(section, &home));
     let config = Config {
         file: None,
+        given_home: None,
         folder,
         mode,
+        log,
         limits,
         timeouts,
         budget,
@@ -268,17 +337,25 @@ fn read(tree: &Table, reading: &mut Reading<'_>, place: &Place) -> Config {
         prompts: root.section("prompts", |section| PluginUse::read(section, Some("default-prompts"))),
         agents: plugin_use::agents(&mut root),
         notifiers: plugin_use::notifiers(&mut root),
-        credentials: plugin_use::credentials(&mut root),
+        credentials: credential::credentials(&mut root),
         github: github.finish(repositories.values()),
         repositories,
         repository_defaults,
         sandbox: root.section("sandbox", Sandbox::read),
         network: root.section("network", Network::read),
         registries: root.section("registries", Registries::read),
-        plugins: root.section("plugins", |section| section.path("folder", &home.join("plugins"), &home)),
+        plugins: dropped.folder,
+        on_drop: dropped.on_drop,
+        plugin_limits: dropped.limits,
+        signed_by: dropped.signed_by,
+        approvals: plugins::approvals(&mut root),
+        mail: mail::mail(&mut root),
         commits: root.section("commits", commits),
         home,
         shown: Vec::new(),
+        shadowed: Vec::new(),
+        files: BTreeSet::new(),
+        follows_files: false,
     };
     // While [github] itself is broken, which repositories there are is not known.
     if config.github.is_some() || !access {
@@ -302,9 +379,13 @@ fn home(root: &mut Section<'_, '_>, place: &Place) -> PathBuf {
         (None, None) => None,
     };
     if let Some(origin) = origin {
-        home.clone_from(&place.home);
+        let written = std::mem::replace(&mut home, place.home.clone());
         root.reading.shown.retain(|it| it.key != "home");
-        root.reading.shown.push(Shown { key: "home".into(), value: serde_json::json!(home), origin });
+        let shown = Shown { key: "home".into(), value: serde_json::json!(home), origin: origin.clone(), secret: None };
+        root.reading.shown.push(shown);
+        if root.has("home") && written != home {
+            root.reading.shadowed.push(Shadowed { key: "home".into(), by: origin.to_string() });
+        }
     }
     let bytes = home.as_os_str().len();
     if bytes > HOME_BYTES_MAX {
@@ -312,6 +393,22 @@ fn home(root: &mut Section<'_, '_>, place: &Place) -> PathBuf {
         root.problem("home", what);
     }
     home
+}
+
+/// How much the daemon logs. `AGENTD_LOG` is over it.
+fn log(root: &mut Section<'_, '_>) -> String {
+    let log = root.text_or("log", "info");
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log) {
+        root.problem("log", format!("`{log}` is not info, debug or \"info,agentd_store=trace\": {error}"));
+    }
+    let Some(over) = root.reading.environment.get("AGENTD_LOG").map(str::to_owned) else { return log };
+    if root.has("log") && over != log {
+        root.reading.shadowed.push(Shadowed { key: "log".into(), by: "environment AGENTD_LOG".into() });
+    }
+    let origin = Origin::Environment("AGENTD_LOG");
+    root.reading.shown.retain(|it| it.key != "log");
+    root.reading.shown.push(Shown { key: "log".into(), value: serde_json::json!(over), origin, secret: None });
+    over
 }
 
 fn limits(section: &mut Section<'_, '_>) -> Limits {

@@ -11,27 +11,39 @@ mod forge;
 mod gateway;
 mod github;
 mod host;
+mod mail;
+mod news;
 mod parts;
+mod plugin_log;
+mod refresh_token;
+mod reload;
+mod repositories;
+pub(crate) mod repro;
 mod shipped;
+mod trouble;
 
 use crate::{
     config::Config,
     hint,
     home::Home,
+    observe,
     server::{self, Identity, Parts},
 };
 use agentd_run::{Clock, Service, StopMode};
 use anyhow::Context;
-use std::{process::ExitCode, sync::Arc};
+use parts::Built;
+use reload::Reload;
+use std::{os::unix::fs::DirBuilderExt as _, process::ExitCode, sync::Arc};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use dry_run::{Seen, dry_run};
 pub(crate) use github::github;
-pub(crate) use parts::{EMPTY_IMAGE, base_image, docker};
+pub(crate) use parts::plugin_options;
+pub(crate) use repositories::{EMPTY_IMAGE, base_image, docker};
 pub(crate) use shipped::Shipped;
 
 /// An internal error: the service manager should start the daemon again.
@@ -43,18 +55,33 @@ const INTERNAL: u8 = 70;
 /// What keeps it from starting. Once it runs, problems are events and log lines.
 pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let clock = Clock::system();
+    observe::follow(&config.log);
     let home = Home::new(&config.home);
     home.prepare()?;
     let _lock = home.lock()?;
+    // Whoever has a plugin finds a place for it. A folder that cannot be made is told of when it is needed.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.plugins).ok();
     // SIGTERM must not kill it half-way through its start.
     let signals = Signals::new().context("signals cannot be received")?;
+    let hangup = signal(SignalKind::hangup()).context("signals cannot be received")?;
     let shipped = Shipped::find(&config.home)?;
     let store = agentd_store::Store::open(agentd_store::Options { path: home.database() }, clock.now())?;
     let built = parts::build(&config, &store, &shipped, clock).await?;
     let (stop, stopped) = watch::channel(None);
-    let (gateway, plugins) = (built.gateway, built.plugins);
-    let (service, handle) = Service::new(built.options);
-    let control = control::Wired { handle, store: store.clone(), plugins, stop: stop.clone() };
+    let Built { options, wiring, config: holding, plugin_log, keeper } = built;
+    let (gateway, plugins) = (wiring.gateway.clone(), wiring.plugins.clone());
+    let arrangement = options.arrangement.clone();
+    let (service, handle) = Service::new(options);
+    let reload = Reload::new(config.clone(), holding, wiring, arrangement, handle.clone());
+    let control = control::Wired {
+        handle,
+        store: store.clone(),
+        plugins: plugins.clone(),
+        plugin_log,
+        reload: reload.clone(),
+        stop: stop.clone(),
+        apart: TaskTracker::new(),
+    };
     let listener = server::bind(&home.socket()).context("the control socket cannot be made")?;
     let parts = Parts {
         reader: store.reader().clone(),
@@ -64,14 +91,25 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         home: config.home.display().to_string(),
     };
     let serving = CancellationToken::new();
+    let (beside, keeping) = (TaskTracker::new(), CancellationToken::new());
+    beside.spawn(reload.watch(hangup, keeper.others(), serving.clone()));
+    beside.spawn({
+        let (plugins, stop) = (plugins.clone(), serving.clone());
+        async move { plugins.watch(stop).await }
+    });
+    let kept = beside.spawn(keeper.run(keeping.clone()));
     tracing::info!(home = %config.home.display(), instance = store.instance(), pid = std::process::id(), "agentd is ready");
     let ended = tokio::join!(
         supervise(service, &store, stopped, &stop, &serving),
         serve(listener, parts, &serving),
         pass_on(signals, &stop, &serving),
     );
-    // What models were asked for last is on the books before those are closed.
+    // What models were asked for last is on the books before those are closed, and what plugins did last in the log.
     gateway.drain().await;
+    keeping.cancel();
+    beside.close();
+    beside.wait().await;
+    drop(kept.await);
     store.close().await;
     tracing::info!("agentd has ended");
     Ok(ended.0)

@@ -11,10 +11,14 @@ mod home;
 mod observe;
 mod server;
 mod toolbox;
+mod way_out;
 
 use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if let Some(code) = agentd_plugin::compile_child() {
+        return code;
+    }
     cli::main().await
 }

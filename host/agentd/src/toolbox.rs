@@ -5,12 +5,14 @@
 //! the same name is refused for ever.
 //!
 //! - Nothing is fetched but when a person says so: agentd never updates an agent.
-//! - Nothing of a package is run, and nothing but the one file that the plugin names is unpacked.
+//! - Nothing of a package is run. Nothing but the one file that the plugin names is unpacked; where it names none, the
+//!   whole package, which then has to bring all that it needs ([`package`]).
 //! - What is there is never overwritten: a sandbox may be working with it.
 
 mod archive;
 mod error;
 mod npm;
+mod package;
 mod record;
 mod release;
 
@@ -173,16 +175,16 @@ pub(crate) async fn install(
     Ok(done)
 }
 
-/// The programs of one release, each with its file in the archive.
-fn files(tools: &[&Wanted]) -> Result<Vec<(String, String)>, Error> {
+/// The programs of one release, each with its file in the archive; without one it is the whole package's program.
+fn files(tools: &[&Wanted]) -> Result<Vec<(String, Option<String>)>, Error> {
     let mut files = Vec::new();
     for tool in tools {
         release::check_name(&tool.name)?;
-        let Some(file) = &tool.file else {
-            let what = "it is installed by its registry's own tool".into();
-            return Err(Error::Unsupported { release: tool.release.clone(), what });
-        };
-        files.push((tool.name.clone(), file.clone()));
+        files.push((tool.name.clone(), tool.file.clone()));
+    }
+    if files.len() > 1 && files.iter().any(|(_, file)| file.is_none()) {
+        let what = "it is the whole package of one program and a file of another".into();
+        return Err(Error::Unsupported { release: tools[0].release.clone(), what });
     }
     Ok(files)
 }
@@ -192,7 +194,7 @@ async fn fetch(
     options: &Options,
     folder: &Folder,
     release: &Release,
-    files: Vec<(String, String)>,
+    files: Vec<(String, Option<String>)>,
     pinned: Option<String>,
     told: &mut impl FnMut(Progress<'_>),
 ) -> Result<String, Error> {
@@ -207,8 +209,12 @@ async fn fetch(
         return Err(Error::OtherDigest { release: text, pinned, found: digest });
     }
     told(Progress::Unpacking { release: &text });
-    let files = files.into_iter().map(|(name, file)| (file, folder.program(&digest, &name))).collect();
-    archive::unpack(file, files, text).await?;
+    if let Some((name, _)) = files.iter().find(|(_, file)| file.is_none()) {
+        package::unpack(file, folder.program(&digest, name), text).await?;
+        return Ok(digest);
+    }
+    let place = |(name, file): (String, Option<String>)| file.map(|file| (file, folder.program(&digest, &name)));
+    archive::unpack(file, files.into_iter().filter_map(place).collect(), text).await?;
     Ok(digest)
 }
 

@@ -1,10 +1,11 @@
-//! The configuration's file as a text that commands write: `agentd auth` and `agentd init`.
+//! The configuration's files as texts that commands write: `agentd auth`, `init`, `plugin approve` and `plugin use`.
 //!
-//! - What is written was read before by the same reader, at the same place, with the same fragments beside it.
+//! - What is written was read before by the same reader, at the same place, with the same fragments beside it; or it is
+//!   read right after, and the old text is put back if something is wrong ([`change`]).
 //! - The old file is there until the new one is: a crash leaves one of them whole.
 //! - Everything in it that a command does not change stays as it is, comments too. No secret is ever written into it.
 
-use super::{Global, exit::Error};
+use super::{Global, context::Context, exit::Error};
 use crate::config::{Config, Environment, file_to_write};
 use secrecy::{ExposeSecret, SecretString};
 use std::{
@@ -186,11 +187,43 @@ impl Candidate {
             make_folders(file.parent().unwrap_or(&file))?;
             replace(&file, token.expose_secret(), 0o600).map_err(|error| cannot(&file, &error))?;
         }
-        // A link goes on pointing to where the file is.
-        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-        let mode = fs::metadata(&path).map_or(0o600, |it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()));
-        replace(&path, &self.text, mode & 0o777).map_err(|error| cannot(&path, &error))
+        put(&self.path, &self.text)
     }
+}
+
+/// Puts a text into a file of the configuration, in one move; it is for its owner alone if it is new.
+pub(crate) fn put(path: &Path, text: &str) -> Result<(), Error> {
+    if let Some(folder) = path.parent() {
+        make_folders(folder)?;
+    }
+    // A link goes on pointing to where the file is.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mode = fs::metadata(&path).map_or(0o600, |it| std::os::unix::fs::PermissionsExt::mode(&it.permissions()));
+    replace(&path, text, mode & 0o777).map_err(|error| cannot(&path, &error))
+}
+
+/// Changes one file of the configuration (none: it is not there yet), and gives back the whole with it. If something is
+/// wrong with that, the old text is put back.
+pub(crate) fn change(
+    context: &Context,
+    file: &Path,
+    change: impl FnOnce(Option<&str>) -> Result<String, Error>,
+) -> Result<Config, Error> {
+    let old = match fs::read_to_string(file) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => {
+            let text = format!("{} cannot be read, and is not written over: {error}", file.display());
+            return Err(Error::work(text).hint("check its owner and mode"));
+        }
+    };
+    put(file, &change(old.as_deref())?)?;
+    context.config().inspect_err(|_| {
+        match &old {
+            Some(old) => put(file, old).ok(),
+            None => fs::remove_file(file).ok(),
+        };
+    })
 }
 
 /// The folders that were missing, from the top.

@@ -1,18 +1,34 @@
-//! `agentd plugin`: which plugins there are, and what they want.
+//! `agentd plugin`: what plugins there are and may do, how they are made, and where they come from.
 
-use super::{
-    client,
-    context::Context,
-    exit::Error,
-    print::{Out, one_line},
-    rehearsal::Rehearsal,
-};
+mod approval;
+mod approve;
+mod build;
+mod call;
+mod check;
+mod conform;
+mod dev;
+mod diff;
+mod install;
+mod list;
+mod logs;
+mod new;
+mod publish;
+mod remove;
+mod repro;
+mod rollback;
+mod test;
+mod update;
+mod using;
+mod verify;
+mod workbench;
+
+use super::{client, context::Context, exit::Error, rehearsal::Rehearsal};
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// See the plugins, shipped and dropped into the plugin folder
+/// See, allow, make and install plugins
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  agentd plugin list")]
+#[command(after_help = "Example:\n  agentd plugin list\n  agentd plugin new triage --lang python --kind prioritizer")]
 pub(crate) struct Plugin {
     #[command(subcommand)]
     command: Command,
@@ -20,34 +36,58 @@ pub(crate) struct Plugin {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the plugins, and what is wrong with those that do not serve
-    #[command(after_help = "Example:\n  agentd plugin list")]
-    List,
-    /// Show one plugin: its kinds, digest, settings, and what it wants to be allowed
-    #[command(after_help = "Example:\n  agentd plugin inspect folder")]
-    Inspect {
-        /// The plugin's name, as the list shows it
-        name: String,
-    },
+    List(list::List),
+    Inspect(list::Inspect),
+    Approve(approve::Approve),
+    Diff(diff::Diff),
+    Use(using::Use),
+    Rollback(rollback::Rollback),
+    Logs(logs::Logs),
+    New(new::New),
+    Build(build::Build),
+    Check(check::Check),
+    Test(test::Test),
+    Call(call::Call),
+    Dev(dev::Dev),
+    Conform(conform::Conform),
+    Repro(repro::Repro),
+    Replay(repro::Replay),
+    Install(install::Install),
+    Update(update::Update),
+    Remove(remove::Remove),
+    Verify(verify::Verify),
+    Publish(publish::Publish),
 }
 
 impl Plugin {
     pub(crate) async fn act(self, context: &mut Context) -> Result<(), Error> {
-        let plugins = plugins(context).await?;
         match self.command {
-            Command::List => context.out.either(&json!({ "plugins": plugins }), |out| table(out, &plugins)),
-            Command::Inspect { name } => {
-                let Some(plugin) = plugins.iter().find(|it| it["name"] == name.as_str()) else {
-                    let known: Vec<_> = plugins.iter().map(|it| words(&it["name"])).collect();
-                    return Err(Error::usage(format!("there is no plugin {name:?}; there are {}", known.join(", "))));
-                };
-                context.out.either(plugin, |out| record(out, plugin))
-            }
+            Command::List(it) => it.act(context).await,
+            Command::Inspect(it) => it.act(context).await,
+            Command::Approve(it) => it.act(context).await,
+            Command::Diff(it) => it.act(context).await,
+            Command::Use(it) => it.act(context).await,
+            Command::Rollback(it) => it.act(context).await,
+            Command::Logs(it) => it.act(context).await,
+            Command::New(it) => it.act(context).await,
+            Command::Build(it) => it.act(context).await,
+            Command::Check(it) => it.act(context).await,
+            Command::Test(it) => it.act(context).await,
+            Command::Call(it) => it.act(context).await,
+            Command::Dev(it) => it.act(context).await,
+            Command::Conform(it) => it.act(context).await,
+            Command::Repro(it) => it.act(context).await,
+            Command::Replay(it) => it.act(context).await,
+            Command::Install(it) => it.act(context).await,
+            Command::Update(it) => it.act(context).await,
+            Command::Remove(it) => it.act(context).await,
+            Command::Verify(it) => it.act(context).await,
+            Command::Publish(it) => it.act(context).await,
         }
     }
 }
 
-/// Those of the daemon; with the daemon down, those that it would load.
+/// The plugins of the daemon; with the daemon down, those that it would load.
 async fn plugins(context: &Context) -> Result<Vec<Value>, Error> {
     match context.client()?.get("/v1/plugins").await {
         Err(client::Error::NotRunning { .. }) => {
@@ -59,35 +99,16 @@ async fn plugins(context: &Context) -> Result<Vec<Value>, Error> {
     }
 }
 
-fn table(out: &Out, plugins: &[Value]) -> String {
-    let rows: Vec<_> = plugins
-        .iter()
-        .map(|plugin| {
-            let last = if plugin["problem"].is_null() { &plugin["summary"] } else { &plugin["problem"] };
-            let cells = [&plugin["name"], &plugin["version"], &plugin["kinds"], &plugin["origin"]];
-            cells.into_iter().map(|it| one_line(&words(it), 40)).chain([one_line(&words(last), 100)]).collect()
-        })
-        .collect();
-    out.table(&["plugin", "version", "kinds", "from", ""], &rows, "no plugins: agentd doctor says why")
-}
-
-fn record(out: &Out, plugin: &Value) -> String {
-    let value = |key: &str| Some(one_line(&words(&plugin[key]), 2000)).filter(|it| !it.is_empty());
-    let names = [
-        ("plugin", "name"),
-        ("version", "version"),
-        ("summary", "summary"),
-        ("kinds", "kinds"),
-        ("from", "origin"),
-        ("digest", "digest"),
-        ("problem", "problem"),
-    ];
-    let mut pairs: Vec<_> = names.iter().map(|(shown, key)| (*shown, value(key))).collect();
-    for want in plugin["wants"].as_array().into_iter().flatten() {
-        pairs.push(("wants", Some(one_line(&words(want), 400))));
+/// The one of that name.
+async fn plugin(context: &Context, name: &str) -> Result<Value, Error> {
+    let mut plugins = plugins(context).await?;
+    match plugins.iter().position(|it| it["name"] == name) {
+        Some(at) => Ok(plugins.swap_remove(at)),
+        None => {
+            let known: Vec<_> = plugins.iter().map(|it| words(&it["name"])).collect();
+            Err(Error::usage(format!("there is no plugin {name:?}; there are {}", known.join(", "))))
+        }
     }
-    pairs.push(("settings", value("settings_schema")));
-    out.record(&pairs)
 }
 
 /// A JSON value as people would write it.

@@ -6,20 +6,18 @@
 //! They get nothing: no files, no network, no stored values. What they are asked here needs none of it.
 
 use super::exit::Error;
-use crate::{config::Config, daemon::Shipped};
-use agentd_plugin::{Grants, Host, HttpCall, Kind, Options, Plugins, Tree, wit};
-use async_trait::async_trait;
+use crate::{
+    config::Config,
+    daemon::{self, Shipped},
+};
+use agentd_authoring::Offline;
+use agentd_plugin::{Kind, Plugins, wit};
 use serde_json::Value;
 use std::{path::PathBuf, sync::Arc};
 use wit::{
     agent::Requirements,
-    common::{Content, Error as Answer},
-    forge,
     manifest::{ModelWant, Want},
-    repository as files,
 };
-
-const PLUGIN_MEMORY: usize = 256 << 20;
 
 /// The plugins, and the folder of compiled code that goes with them if it was made for this alone.
 pub(super) struct Rehearsal {
@@ -43,13 +41,9 @@ impl Rehearsal {
             .then(|| std::env::temp_dir().join(format!("agentd-rehearsal-{}", std::process::id())));
         let folder = scratch.clone().unwrap_or_else(|| config.home.clone());
         let shipped = Shipped::find(&folder)?;
-        let options = Options {
-            cache: folder.join("cache"),
-            plugins: Some(config.plugins.clone()).filter(|it| it.is_dir()),
-            shipped: shipped.plugins,
-            max_memory: PLUGIN_MEMORY,
-        };
-        let loaded = Plugins::load(options, Arc::new(Nobody)).await;
+        let options = daemon::plugin_options(config, &folder, &shipped);
+        let host = Offline { now: u64::try_from(super::print::now()).unwrap_or(0) };
+        let loaded = Plugins::load(options, Arc::new(host)).await;
         let plugins = loaded.map_err(|error| Error::usage(error.to_string()))?;
         Ok(Rehearsal { plugins, scratch })
     }
@@ -58,7 +52,7 @@ impl Rehearsal {
     pub(super) async fn problems(&self, config: &Config) -> Vec<(String, String)> {
         let mut problems = Vec::new();
         for (section, name, plugin, settings) in uses(config) {
-            let entry = self.plugins.entry(name, plugin, settings.clone(), Grants::default()).await;
+            let entry = self.plugins.entry(name, plugin, settings.clone(), vec![]).await;
             if let Err(error) = entry {
                 problems.push((section, error.to_string()));
             }
@@ -74,7 +68,7 @@ impl Rehearsal {
 
     /// What has to be in an agent's sandbox.
     pub(super) async fn needs(&self, agent: &str, plugin: &str, settings: &Value) -> Result<Requirements, Error> {
-        let entry = self.plugins.entry(agent, plugin, settings.clone(), Grants::default()).await;
+        let entry = self.plugins.entry(agent, plugin, settings.clone(), vec![]).await;
         let entry = entry.map_err(|error| Error::usage(format!("the agent {agent}: {error}")))?;
         entry.needs().await.map_err(|error| Error::work(format!("the agent {agent}: {error}")))
     }
@@ -100,97 +94,4 @@ fn uses(config: &Config) -> Vec<(String, &str, &str, &Value)> {
     let single = [("prioritizer", &config.prioritizer), ("prompts", &config.prompts)];
     let single = single.map(|(name, it)| (name.to_owned(), name, it.plugin.as_str(), &it.settings));
     named.chain(single).collect()
-}
-
-/// Answers every host call with no.
-struct Nobody;
-
-fn no<T>() -> Result<T, Answer> {
-    Err(Answer::Unavailable("agentd is not running: this is only asked for a check".into()))
-}
-
-#[async_trait]
-impl Host for Nobody {
-    fn now(&self) -> u64 {
-        u64::try_from(super::print::now()).unwrap_or(0)
-    }
-
-    fn log(&self, plugin: &str, entry: &str, _: wit::log::Level, message: &str, _: &[(String, String)]) {
-        tracing::debug!(plugin.name = plugin, entry, "{message}");
-    }
-
-    async fn kv_get(&self, _: &str, _: &str) -> Result<Option<String>, Answer> {
-        no()
-    }
-
-    async fn kv_keys(&self, _: &str, _: &str, _: Option<&str>) -> Result<Vec<String>, Answer> {
-        no()
-    }
-
-    async fn http(&self, _: HttpCall) -> Result<wit::http::Response, Answer> {
-        no()
-    }
-
-    fn repositories(&self, _: &[String]) -> Vec<files::Info> {
-        Vec::new()
-    }
-
-    async fn list_files(&self, _: Tree, _: files::FileQuery) -> Result<files::FilePage, Answer> {
-        no()
-    }
-
-    async fn read_file(&self, _: Tree, _: Option<String>, _: String) -> Result<Content, Answer> {
-        no()
-    }
-
-    async fn search(&self, _: Tree, _: files::SearchQuery) -> Result<files::SearchPage, Answer> {
-        no()
-    }
-
-    async fn history(&self, _: Tree, _: files::CommitQuery) -> Result<files::CommitPage, Answer> {
-        no()
-    }
-
-    async fn blame(
-        &self,
-        _: Tree,
-        _: Option<String>,
-        _: String,
-        _: u32,
-        _: u32,
-    ) -> Result<Vec<files::BlameRange>, Answer> {
-        no()
-    }
-
-    async fn churn(&self, _: Tree, _: files::ChurnQuery) -> Result<Vec<files::ChurnedFile>, Answer> {
-        no()
-    }
-
-    async fn list_issues(&self, _: &[String], _: forge::IssueQuery) -> Result<forge::IssuePage, Answer> {
-        no()
-    }
-
-    async fn get_issue(&self, _: &str, _: u32) -> Result<forge::Issue, Answer> {
-        no()
-    }
-
-    async fn list_comments(&self, _: &[String], _: forge::CommentQuery) -> Result<forge::CommentPage, Answer> {
-        no()
-    }
-
-    async fn list_pull_requests(&self, _: forge::PullRequestQuery) -> Result<forge::PullRequestPage, Answer> {
-        no()
-    }
-
-    async fn get_pull_request(&self, _: &str, _: u32) -> Result<forge::PullRequest, Answer> {
-        no()
-    }
-
-    async fn list_labels(&self, _: &str) -> Result<Vec<forge::Label>, Answer> {
-        no()
-    }
-
-    async fn list_checks(&self, _: &str, _: &str) -> Result<Vec<forge::Check>, Answer> {
-        no()
-    }
 }

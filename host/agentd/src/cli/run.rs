@@ -63,7 +63,7 @@ pub(crate) struct Run {
     /// Where the agent runs: docker, or local (no walls: never for other people's text) [default: the configured one]
     #[arg(long, value_name = "EXECUTOR")]
     executor: Option<ExecutorKind>,
-    /// The agent that does it: one of the configuration, or claude-code, codex [default: the configured one]
+    /// The agent that does it: one of the configuration, or claude-code, codex, gemini, opencode [default: the configured one]
     #[arg(long, value_name = "NAME")]
     agent: Option<String>,
 }
@@ -190,7 +190,7 @@ fn known_repository(config: &mut Config, repo: &str) -> Option<String> {
 fn repository_of(config: &mut Config, repo: &str, home: &Home) -> Result<String, Error> {
     known_repository(config, repo).ok_or_else(|| {
         let text = format!("{repo} is no repository of the agentd that runs on {}", home.path().display());
-        let hint = format!("add it to {} and restart agentd, or name another folder with --home", file_name(config));
+        let hint = format!("add it to {}, or name another folder with --home", file_name(config));
         Error::usage(text).hint(hint)
     })
 }
@@ -241,6 +241,8 @@ async fn in_this_process(
     let repository = config.repositories.get(&submission.repository).and_then(|it| it.path.clone()).unwrap_or_default();
     let id = submission.repository.clone();
     start::work_in_folder(&config)?;
+    // What this command added stands in no file.
+    let config = Config { follows_files: false, ..config };
     let mut daemon = pin!(daemon::run(config));
     let progress = context.progress;
     let watched = async {

@@ -33,7 +33,7 @@ enum Command {
         after_help = "Example:\n  agentd toolbox install claude-code\n  agentd toolbox install codex --version 0.169.0"
     )]
     Install {
-        /// An agent of the configuration, or a plugin: claude-code, codex
+        /// An agent of the configuration, or a plugin: claude-code, codex, gemini, opencode
         name: String,
         /// Another version than the plugin's own choice; it is pinned to what comes the first time
         #[arg(long, value_name = "VERSION")]

@@ -6,7 +6,7 @@
 
 use super::{
     Config, Shown,
-    effective::Origin,
+    effective::{Fingerprint, Origin},
     plugin_use::Agent,
     secret::Secret,
     section::{Bad, Reading, Section, list, similar},
@@ -18,15 +18,19 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Every provider: its word, and its address where there is only one.
-const PROVIDERS: [(Provider, &str, Option<&str>); 3] = [
+const PROVIDERS: [(Provider, &str, Option<&str>); 4] = [
     (Provider::Anthropic, "anthropic", Some("https://api.anthropic.com")),
     (Provider::OpenAi, "openai", Some("https://api.openai.com/v1")),
     (Provider::OpenAiCompatible, "openai-compatible", None),
+    (Provider::Gemini, "gemini", Some("https://generativelanguage.googleapis.com")),
 ];
 
 /// Accounts that are there without being configured: name, provider, and the variable that holds the key.
-const IMPLIED: [(&str, Provider, &str); 2] =
-    [("anthropic", Provider::Anthropic, "ANTHROPIC_API_KEY"), ("openai", Provider::OpenAi, "OPENAI_API_KEY")];
+const IMPLIED: [(&str, Provider, &str); 3] = [
+    ("anthropic", Provider::Anthropic, "ANTHROPIC_API_KEY"),
+    ("openai", Provider::OpenAi, "OPENAI_API_KEY"),
+    ("gemini", Provider::Gemini, "GEMINI_API_KEY"),
+];
 
 /// Somebody's access to a model provider.
 #[derive(Clone, Debug)]
@@ -120,13 +124,14 @@ pub(super) fn accounts(root: &mut Section<'_, '_>) -> BTreeMap<String, Account> 
             continue;
         }
         let reference = format!("${{{variable}}}");
-        let Ok(key) = Secret::resolve(&reference, &reading.folder, reading.environment) else { continue };
+        let Ok(secret) = Secret::resolve(&reference, &reading.folder, reading.environment) else { continue };
         let url = default_url(provider).unwrap_or_default();
         for (key, value) in [("provider", word(provider)), ("key", &reference), ("url", &url)] {
+            let secret = (key == "key").then(|| Fingerprint::of(&secret.value));
             let (key, value) = (format!("accounts.{name}.{key}"), json!(value));
-            reading.shown.push(Shown { key, value, origin: Origin::Environment(variable) });
+            reading.shown.push(Shown { key, value, origin: Origin::Environment(variable), secret });
         }
-        accounts.insert(name.to_owned(), Account { provider, key, url });
+        accounts.insert(name.to_owned(), Account { provider, key: secret, url });
     }
     accounts
 }

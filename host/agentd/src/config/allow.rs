@@ -1,23 +1,27 @@
 //! `allow`: who may start work through a source.
 
 use super::{
-    Config, ExecutorKind, Source, github,
+    Analyzer, Config, ExecutorKind, Source, github,
     section::{Bad, Section},
     tree::{Node, Value},
 };
 use agentd_forge::Right;
 use agentd_run::Allow;
+use agentd_task::Mode;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// The source that brings what anybody can write.
-const GITHUB_ISSUES: &str = "github-issues";
+/// The sources that bring what anybody can write.
+const OF_ANYBODY: [&str; 2] = ["github-issues", "github-commands"];
+/// The analyzers whose findings have in them what anybody can write. Nobody asked for a finding, so there is nobody whose
+/// right could be looked at.
+const FINDINGS_OF_ANYBODY: [&str; 1] = ["stale-issues"];
 /// The rights that not everybody has who can see a repository.
 const RIGHTS: [Right; 4] = [Right::Triage, Right::Write, Right::Maintain, Right::Admin];
 
 /// None: the source vouches for what it brings.
 pub(super) fn read(section: &mut Section<'_, '_>, plugin: &str) -> Option<Allow> {
-    let default = (plugin == GITHUB_ISSUES).then_some(Allow::Right(Right::Write));
+    let default = OF_ANYBODY.contains(&plugin).then_some(Allow::Right(Right::Write));
     let show = |it: &Option<Allow>| match it {
         None => json!(null),
         Some(Allow::Right(right)) => json!(right.as_str()),
@@ -82,11 +86,29 @@ pub(super) fn refuse_unsafe_sources(root: &mut Section<'_, '_>, github: bool, co
             root.problem_at(&["sources", name, key], what);
         }
     }
+    for (name, analyzer) in &config.analyzers {
+        if let Some((key, what)) = refusal_of_findings(config, analyzer) {
+            root.problem_at(&["analyzers", name, key], what);
+        }
+    }
+}
+
+/// As [`refuse_unsafe_sources`], of a configuration that no file is: key and what is wrong.
+pub(super) fn unsafe_sources(config: &Config) -> Vec<(String, String)> {
+    let found = config.sources.iter().filter_map(|(name, source)| {
+        let (key, what) = refusal(config, config.github.is_some(), source)?;
+        Some((format!("sources.{name}.{key}"), what))
+    });
+    let findings = config.analyzers.iter().filter_map(|(name, analyzer)| {
+        let (key, what) = refusal_of_findings(config, analyzer)?;
+        Some((format!("analyzers.{name}.{key}"), what))
+    });
+    found.chain(findings).collect()
 }
 
 /// The key that is wrong, and why. `github`: the files have a `[github]`, whatever is in it.
 fn refusal(config: &Config, github: bool, source: &Source) -> Option<(&'static str, String)> {
-    match (source.plugin == GITHUB_ISSUES, &source.allow) {
+    match (OF_ANYBODY.contains(&source.plugin.as_str()), &source.allow) {
         (true, _) if !github => {
             Some(("plugin", "reads issues on GitHub, and there is no [github]: `agentd auth github` makes it".into()))
         }
@@ -100,15 +122,33 @@ fn refusal(config: &Config, github: bool, source: &Source) -> Option<(&'static s
             if all.is_empty() && config.github.is_some() {
                 return Some(("plugin", "reads issues on GitHub, and [github] repositories has none for it".into()));
             }
-            let local = all.into_iter().filter(|(_, executor)| *executor == ExecutorKind::Local);
-            let open: Vec<_> = local.map(|(id, _)| id).collect();
-            let what = "local, which has no walls: take executor = \"docker\"; to try one issue out, `agentd run --issue \
-                        NUMBER` works on it";
-            let what = || format!("brings what anybody can write, and the executor of {} is {what}", open.join(", "));
-            (!open.is_empty()).then(|| ("plugin", what()))
+            without_walls(&all).map(|what| ("plugin", what))
         }
         (false, _) => None,
     }
+}
+
+/// The same of an analyzer.
+fn refusal_of_findings(config: &Config, analyzer: &Analyzer) -> Option<(&'static str, String)> {
+    if !FINDINGS_OF_ANYBODY.contains(&analyzer.plugin.as_str()) {
+        return None;
+    }
+    if analyzer.mode == Mode::Auto {
+        let what = "is auto, here or at the top, and its findings have in them what anybody can write: say \"propose\" or \
+                    \"ask\", so that a person reads one before it starts";
+        return Some(("mode", what.into()));
+    }
+    without_walls(&on_github(config, &analyzer.repositories)).map(|what| ("plugin", what))
+}
+
+/// What is wrong where an agent that has no walls would read what anybody can write.
+fn without_walls(all: &[(&str, ExecutorKind)]) -> Option<String> {
+    let local = all.iter().filter(|(_, executor)| *executor == ExecutorKind::Local);
+    let open: Vec<&str> = local.map(|(id, _)| *id).collect();
+    let what = "local, which has no walls: take executor = \"docker\"; to try one issue out, `agentd run --issue NUMBER` \
+                works on it";
+    (!open.is_empty())
+        .then(|| format!("brings what anybody can write, and the executor of {} is {what}", open.join(", ")))
 }
 
 /// The repositories on GitHub, and globs of such, that one of `globs` may name, and where their agents run.

@@ -1,12 +1,10 @@
-//! The sections that put plugins to use: sources, analyzers, prioritizer, prompts, agents, notifiers; and the
-//! credentials that they may name.
+//! The sections that put plugins to use: sources, analyzers, prioritizer, prompts, agents, notifiers.
 //!
 //! Whether a plugin exists and what it makes of its settings is not asked here: only the plugin host knows.
 
 use super::{
     Config, allow, github,
     repository::glob,
-    secret::Secret,
     section::{Section, list, similar},
     value,
 };
@@ -16,10 +14,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// What people want to hear of unless the configuration says otherwise.
 const EVENTS: [&str; 4] = ["task.in-review", "task.waiting", "task.failed", "task.done"];
-const KINDS: [&str; 6] = ["bearer", "basic", "header", "query", "url", "signing-key"];
 
 /// A plugin with its settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PluginUse {
     pub(crate) plugin: String,
     /// A JSON object; its relative paths start from [`Config::folder`].
@@ -27,7 +24,7 @@ pub(crate) struct PluginUse {
 }
 
 /// A named use of a task source.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Source {
     pub(crate) plugin: String,
     pub(crate) settings: serde_json::Value,
@@ -43,7 +40,7 @@ pub(crate) struct Source {
     pub(crate) allow: Option<Allow>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Analyzer {
     pub(crate) plugin: String,
     pub(crate) settings: serde_json::Value,
@@ -54,7 +51,7 @@ pub(crate) struct Analyzer {
     pub(crate) interval: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Agent {
     pub(crate) plugin: String,
     pub(crate) settings: serde_json::Value,
@@ -66,7 +63,7 @@ pub(crate) struct Agent {
     pub(crate) model: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Notifier {
     pub(crate) plugin: String,
     pub(crate) settings: serde_json::Value,
@@ -74,34 +71,6 @@ pub(crate) struct Notifier {
     pub(crate) events: Vec<String>,
     /// Globs of the ids of repositories whose threads it may write to; none: all.
     pub(crate) repositories: Vec<String>,
-}
-
-/// A secret that requests to some addresses may carry.
-#[derive(Clone, Debug)]
-pub(crate) struct Credential {
-    pub(crate) attach: Attach,
-    pub(crate) secret: Secret,
-    /// What the addresses begin with.
-    pub(crate) urls: Vec<String>,
-}
-
-/// How a request carries a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Attach {
-    Bearer,
-    Basic {
-        user: String,
-    },
-    Header {
-        name: String,
-    },
-    Query {
-        name: String,
-    },
-    /// The whole address is the secret.
-    Url,
-    /// The request is signed with it.
-    SigningKey,
 }
 
 impl PluginUse {
@@ -187,59 +156,6 @@ pub(super) fn notifiers(root: &mut Section<'_, '_>) -> BTreeMap<String, Notifier
         Notifier { plugin, settings, events, repositories: section.texts("repositories", &[], glob) }
     };
     root.named("notifiers", value::name, read).into_iter().collect()
-}
-
-/// Those that are whole; what is wrong with the others is noted.
-pub(super) fn credentials(root: &mut Section<'_, '_>) -> BTreeMap<String, Credential> {
-    let all = root.named("credentials", value::name, |section, _| credential(section));
-    all.into_iter().filter_map(|(name, credential)| Some((name, credential?))).collect()
-}
-
-fn credential(section: &mut Section<'_, '_>) -> Option<Credential> {
-    let urls = section.texts("urls", &[], url);
-    let given: Vec<_> = KINDS.into_iter().filter(|kind| section.has(kind)).collect();
-    let [kind] = given[..] else {
-        let what = match given.len() {
-            0 => format!("must have one of {}", list(KINDS.into_iter())),
-            _ => format!("must have one of {}, has {}", list(KINDS.into_iter()), list(given.into_iter())),
-        };
-        section.problem_here(what);
-        return None;
-    };
-    if urls.is_empty() && kind != "url" && !section.has("urls") {
-        section.missing("urls", "is missing: say urls = [\"https://…/\"], the addresses it may be sent to");
-    }
-    let (attach, secret) = match kind {
-        "bearer" => (Attach::Bearer, section.secret(kind)),
-        "url" => (Attach::Url, section.secret(kind)),
-        "signing-key" => (Attach::SigningKey, section.secret(kind)),
-        "basic" => section.section(kind, |inner| {
-            let user = inner.required_text("user", "\"NAME\"");
-            (Attach::Basic { user }, required_secret(inner))
-        }),
-        _ => section.section(kind, |inner| {
-            let name = inner.required_text("name", "\"X-Api-Key\"");
-            let attach = if kind == "header" { Attach::Header { name } } else { Attach::Query { name } };
-            (attach, required_secret(inner))
-        }),
-    };
-    Some(Credential { attach, secret: secret?, urls })
-}
-
-fn required_secret(section: &mut Section<'_, '_>) -> Option<Secret> {
-    let secret = section.secret("secret");
-    if !section.has("secret") {
-        section.missing("secret", "is missing: say secret = \"${NAME}\" or \"file:PATH\"");
-    }
-    secret
-}
-
-fn url(text: &str) -> Result<(), String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['*', '@', ' ']) => Ok(()),
-        _ => Err(format!("`{text}` is not the beginning of an address, which looks like \"https://api.acme.com/v1/\"")),
-    }
 }
 
 /// Looks up the repositories that sources, analyzers and notifiers name. A glob has to name one that is known, or meet a

@@ -3,7 +3,6 @@
 
 use super::{
     account::base_url,
-    secret::Secret,
     section::{Bad, Reading, Section},
     tree::{Node, Value},
     value,
@@ -142,7 +141,7 @@ fn proxy(reading: &mut Reading<'_>, node: &Node) -> Result<(String, String), Vec
     if !(text.starts_with("${") || text.starts_with("file:") || text.starts_with("cmd:")) {
         return Err(bad("is not the address of a proxy, which looks like \"http://proxy.acme.com:3128\"".into()));
     }
-    let secret = Secret::resolve(text, &reading.folder, reading.environment).map_err(bad)?;
+    let secret = reading.secret(text).map_err(bad)?;
     let value = secret.value.expose_secret();
     let fits = url::Url::parse(value).is_ok_and(|it| matches!(it.scheme(), "http" | "https") && it.has_host());
     if !fits {

@@ -57,14 +57,15 @@ impl Environment {
         Ok(from.join(text))
     }
 
-    /// Adds what the file `.env` says; what is set already stays. No file is no mistake.
-    pub(crate) fn read_dotenv(&mut self, path: &Path) -> Result<(), Vec<(usize, String)>> {
+    /// Adds what the file `.env` says; what is set already stays. No file is no mistake. Gives the names that the file
+    /// sets otherwise than they are.
+    pub(crate) fn read_dotenv(&mut self, path: &Path) -> Result<Vec<String>, Vec<(usize, String)>> {
         let text = match private_file(path) {
             Ok(text) => text,
-            Err(FileProblem::Missing(_)) => return Ok(()),
+            Err(FileProblem::Missing(_)) => return Ok(Vec::new()),
             Err(problem) => return Err(vec![(0, problem.text())]),
         };
-        let mut bad = Vec::new();
+        let (mut bad, mut over) = (Vec::new(), Vec::new());
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -72,14 +73,15 @@ impl Environment {
             }
             match line.strip_prefix("export ").unwrap_or(line).split_once('=') {
                 Some((name, value)) if is_variable(name.trim_end()) => {
-                    self.variables
-                        .entry(name.trim_end().to_owned())
-                        .or_insert_with(|| unquoted(value.trim()).to_owned());
+                    let (name, value) = (name.trim_end(), unquoted(value.trim()));
+                    if self.variables.entry(name.to_owned()).or_insert_with(|| value.to_owned()) != value {
+                        over.push(name.to_owned());
+                    }
                 }
                 _ => bad.push((index + 1, "is not NAME=value".to_owned())),
             }
         }
-        if bad.is_empty() { Ok(()) } else { Err(bad) }
+        if bad.is_empty() { Ok(over) } else { Err(bad) }
     }
 }
 
@@ -97,6 +99,11 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Secret {
+    /// The file that a reference names.
+    pub(crate) fn file(reference: &str, folder: &Path, environment: &Environment) -> Option<PathBuf> {
+        environment.expand(reference.strip_prefix("file:")?, folder).ok()
+    }
+
     /// Looks a reference up. The error says what is wrong with it, without what was found.
     pub(crate) fn resolve(reference: &str, folder: &Path, environment: &Environment) -> Result<Secret, String> {
         let value = if let Some(name) = reference.strip_prefix("${").and_then(|it| it.strip_suffix('}')) {

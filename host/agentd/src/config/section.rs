@@ -5,7 +5,7 @@
 //! kept for `config show`.
 
 use super::{
-    effective::{Origin, Shown},
+    effective::{Fingerprint, Origin, Shadowed, Shown},
     problem::{At, Problems},
     secret::{Environment, Secret},
     tree::{Entry, Node, Table, Value, join_path},
@@ -24,9 +24,20 @@ use std::{
 pub(crate) struct Reading<'a> {
     pub(crate) problems: Problems,
     pub(crate) shown: Vec<Shown>,
+    pub(crate) shadowed: Vec<Shadowed>,
+    /// The files that secrets were read from, whether that worked or not.
+    pub(crate) files: BTreeSet<PathBuf>,
     pub(crate) environment: &'a Environment,
     /// What relative paths start from: the main file's folder.
     pub(crate) folder: PathBuf,
+}
+
+impl Reading<'_> {
+    /// Looks a reference up, and remembers the file that it names.
+    pub(crate) fn secret(&mut self, reference: &str) -> Result<Secret, String> {
+        self.files.extend(Secret::file(reference, &self.folder, self.environment));
+        Secret::resolve(reference, &self.folder, self.environment)
+    }
 }
 
 /// A value that does not fit, and where.
@@ -149,7 +160,7 @@ impl<'a, 'r> Section<'a, 'r> {
                 }
             },
         };
-        let shown = Shown { key: join_path(&self.path, key), value: show(&value), origin };
+        let shown = Shown { key: join_path(&self.path, key), value: show(&value), origin, secret: None };
         self.reading.shown.push(shown);
         value
     }
@@ -237,6 +248,29 @@ impl<'a, 'r> Section<'a, 'r> {
         self.value(key, default, read, |it| json!(value::duration_text(*it)))
     }
 
+    pub(crate) fn duration_if_any(&mut self, key: &'static str, least: Duration) -> Option<Duration> {
+        let read = |_: &mut Reading<'a>, node: &Node| {
+            let duration = value::duration(text(node)?).map_err(|what| vec![Bad(node.at, what)])?;
+            match duration < least {
+                true => Err(vec![Bad(node.at, format!("must be at least {}", value::duration_text(least)))]),
+                false => Ok(Some(duration)),
+            }
+        };
+        self.value(key, None, read, |it: &Option<Duration>| json!(it.map(value::duration_text)))
+    }
+
+    /// In bytes.
+    pub(crate) fn size_if_any(&mut self, key: &'static str, least: u64) -> Option<u64> {
+        let read = |_: &mut Reading<'a>, node: &Node| {
+            let size = value::size(text(node)?).map_err(|what| vec![Bad(node.at, what)])?;
+            match size < least {
+                true => Err(vec![Bad(node.at, format!("must be at least {}", value::size_text(least)))]),
+                false => Ok(Some(size)),
+            }
+        };
+        self.value(key, None, read, |it: &Option<u64>| json!(it.map(value::size_text)))
+    }
+
     /// In bytes.
     pub(crate) fn size(&mut self, key: &'static str, default: u64, least: u64) -> u64 {
         let read = |_: &mut Reading<'a>, node: &Node| {
@@ -277,7 +311,7 @@ impl<'a, 'r> Section<'a, 'r> {
     pub(crate) fn tables<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Section<'a, '_>) -> T) -> Vec<T> {
         let own = join_path(&self.path, key);
         let Some((path, node)) = self.find(key) else {
-            self.reading.shown.push(Shown { key: own, value: json!([]), origin: Origin::Default });
+            self.reading.shown.push(Shown { key: own, value: json!([]), origin: Origin::Default, secret: None });
             return Vec::new();
         };
         let Value::List(nodes) = &node.value else {
@@ -288,7 +322,7 @@ impl<'a, 'r> Section<'a, 'r> {
         let first = self.reading.shown.len();
         if nodes.is_empty() {
             let origin = Origin::File(self.reading.problems.place(node.at));
-            self.reading.shown.push(Shown { key: own.clone(), value: json!([]), origin });
+            self.reading.shown.push(Shown { key: own.clone(), value: json!([]), origin, secret: None });
         }
         let mut all = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
@@ -334,10 +368,15 @@ impl<'a, 'r> Section<'a, 'r> {
     pub(crate) fn secret(&mut self, key: &'static str) -> Option<Secret> {
         let read = |reading: &mut Reading<'a>, node: &Node| {
             let reference = text(node)?;
-            let (folder, environment) = (&reading.folder, reading.environment);
-            Secret::resolve(reference, folder, environment).map(Some).map_err(|what| vec![Bad(node.at, what)])
+            reading.secret(reference).map(Some).map_err(|what| vec![Bad(node.at, what)])
         };
-        self.value(key, None, read, |it| json!(it.as_ref().map(|it| &it.reference)))
+        let before = self.reading.shown.len();
+        let secret = self.value(key, None, read, |it| json!(it.as_ref().map(|it| &it.reference)));
+        // A mistake shows nothing.
+        if let (Some(secret), Some(shown)) = (&secret, self.reading.shown.get_mut(before)) {
+            shown.secret = Some(Fingerprint::of(&secret.value));
+        }
+        secret
     }
 
     /// Whether the files have the key, here or where it is inherited from.

@@ -1,19 +1,34 @@
 //! What the server asks for, done by the rooms that can.
 
+use super::{parts::PLUGIN_MEMORY, plugin_log::PluginLog, reload::Reload};
+use crate::config::{duration_text, size_text};
 use crate::server::{Control, EffectOrder, Refusal, StopMode};
 use agentd_plugin::Plugins;
 use agentd_run::Handle;
 use agentd_store::Store;
 use agentd_task::{Draft, Mode, TaskId};
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::sync::Arc;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 pub(super) struct Wired {
     pub(super) handle: Handle,
     pub(super) store: Store,
     pub(super) plugins: Plugins,
+    pub(super) plugin_log: Arc<PluginLog>,
+    pub(super) reload: Reload,
     pub(super) stop: watch::Sender<Option<agentd_run::StopMode>>,
+    /// What goes on to its end when whoever asked for it has gone.
+    pub(super) apart: TaskTracker,
+}
+
+impl Wired {
+    /// Does what must not be left half-done: a request is dropped in its middle when its caller hangs up.
+    async fn whole<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Refusal> {
+        self.apart.spawn(work).await.map_err(|died| Refusal::Failed(died.to_string()))
+    }
 }
 
 fn refusal(refusal: agentd_run::Refusal) -> Refusal {
@@ -78,7 +93,46 @@ impl Control for Wired {
     }
 
     async fn plugins(&self) -> Vec<Value> {
-        self.plugins.list().iter().filter_map(|it| serde_json::to_value(it).ok()).collect()
+        let (health, counters) = (of_plugins(self.plugins.health()), of_plugins(self.plugins.counters()));
+        let with = |info: &agentd_plugin::Info| {
+            let mut shown = serde_json::to_value(info).ok()?;
+            let of = |all: &[(String, Value)]| -> Value {
+                all.iter().filter(|(plugin, _)| *plugin == info.name).map(|(_, it)| it.clone()).collect()
+            };
+            shown["health"] = of(&health);
+            shown["counters"] = of(&counters);
+            shown["limits"] = limits(info).into();
+            Some(shown)
+        };
+        self.plugins.list().iter().filter_map(with).collect()
+    }
+
+    async fn rollback(&self, plugin: &str) -> Result<String, Refusal> {
+        let (plugins, name) = (self.plugins.clone(), plugin.to_owned());
+        let done = self.whole(async move { plugins.rollback(&name).await }).await?;
+        let info = done.map_err(|error| Refusal::NotNow(error.to_string()))?;
+        Ok(format!("{plugin} {} serves again ({})", info.version, info.digest))
+    }
+
+    async fn readmit(&self, plugin: &str) -> Result<String, Refusal> {
+        let (plugins, name) = (self.plugins.clone(), plugin.to_owned());
+        let done = self.whole(async move { plugins.retry(&name).await }).await?;
+        let info = done.map_err(|error| Refusal::NotNow(error.to_string()))?;
+        Ok(format!("{plugin} {} serves ({})", info.version, info.digest))
+    }
+
+    async fn plugin_log(&self, after: u64, plugin: Option<&str>, wait: bool) -> Vec<Value> {
+        let lines = self.plugin_log.after(after, plugin, wait).await;
+        lines.iter().filter_map(|it| serde_json::to_value(it).ok()).collect()
+    }
+
+    async fn reload(&self) -> Result<Value, Refusal> {
+        let reload = self.reload.clone();
+        self.whole(async move { reload.reload_now().await.to_json() }).await
+    }
+
+    async fn configuration(&self) -> Value {
+        self.reload.state()
     }
 
     async fn stop(&self, mode: StopMode) -> Result<(), Refusal> {
@@ -89,4 +143,21 @@ impl Control for Wired {
         }));
         Ok(())
     }
+}
+
+/// What is known of plugins, by the plugin that each belongs to.
+fn of_plugins<T: serde::Serialize>(all: Vec<T>) -> Vec<(String, Value)> {
+    let value = |it: &T| serde_json::to_value(it).unwrap_or_else(|_| json!({}));
+    let named = |it: Value| (it["plugin"].as_str().unwrap_or_default().to_owned(), it);
+    all.iter().map(value).map(named).collect()
+}
+
+/// What one call of the plugin may use unless `[plugins.limits]` says otherwise, a line for each function.
+fn limits(info: &agentd_plugin::Info) -> Vec<String> {
+    let all = info.kinds.iter().flat_map(|it| agentd_plugin::limits_of(*it, PLUGIN_MEMORY));
+    let line = |(function, it): (&str, agentd_plugin::Budget)| {
+        let (wall, cpu) = (duration_text(it.wall), duration_text(it.cpu));
+        format!("{function}: {wall}, of that {cpu} of computing, {} of memory", size_text(it.memory as u64))
+    };
+    all.map(line).collect()
 }

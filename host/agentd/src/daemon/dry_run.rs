@@ -58,7 +58,7 @@ pub(crate) async fn dry_run(mut config: Config) -> anyhow::Result<Seen> {
     tasks.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
     let events = query::events(reader, 0, EVENTS_MAX, None).await?;
     let refused = events.into_iter().filter(|it| it.kind == "source.problem").map(|it| it.text).collect();
-    built.gateway.drain().await;
+    built.wiring.gateway.drain().await;
     store.close().await;
     Ok(Seen { tasks, failed, refused })
 }

@@ -1,12 +1,22 @@
 //! The configuration's uses of plugins, as entries that can be called.
+//!
+//! What is configured as before is taken over as it is. Rights are no business of this: the plugin room works them out
+//! of what a plugin wants and what is approved.
 
-use super::{gateway, misconfigured};
-use crate::config::Config;
-use agentd_plugin::{Entry, Grants, Origin, Plugins};
+use super::{gateway, misconfigured, parts::Before, trouble::Trouble};
+use crate::config::{self, Config};
+use agentd_plugin::{Entry, Plugins};
 use agentd_run::{Agent, Analyzer, Notifier, Source};
 use globset::{Glob, GlobSetBuilder};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What entries are made of.
+pub(super) struct Uses<'a> {
+    pub(super) config: &'a Config,
+    pub(super) plugins: &'a Plugins,
+    pub(super) before: Option<&'a Before<'a>>,
+}
 
 /// A use of a plugin: where it stands in the configuration, which plugin, and its settings.
 struct Use<'a> {
@@ -17,109 +27,162 @@ struct Use<'a> {
     repositories: Vec<String>,
 }
 
-/// Makes an entry, with what the section that uses the plugin implies as its grants.
-async fn entry(plugins: &Plugins, it: Use<'_>) -> anyhow::Result<Entry> {
-    let mistake = |error: agentd_plugin::Error| {
-        misconfigured(
-            format!("[{}]: {error}", it.section),
-            format!("`agentd plugin inspect {}` shows what it takes", it.plugin),
-        )
-    };
-    let shipped = plugins.list().iter().any(|info| info.name == it.plugin && matches!(info.origin, Origin::Shipped));
-    let grants = match shipped {
-        true => {
-            let wants = plugins.wants(it.plugin, it.settings.clone()).await.map_err(mistake)?;
-            Grants::implied(&wants, it.repositories)
+impl Uses<'_> {
+    pub(super) async fn sources(&self, troubles: &mut Vec<Trouble>) -> Vec<Arc<Source>> {
+        let mut sources = vec![];
+        for (name, it) in &self.config.sources {
+            let same = self.before.filter(|b| b.config.sources.get(name) == Some(it) && self.same(b, &it.repositories));
+            if let Some(same) = same.and_then(|it| it.arrangement.sources.iter().find(|it| it.name == *name)) {
+                sources.push(same.clone());
+                continue;
+            }
+            let (section, repositories) = (format!("sources.{name}"), self.config.repositories_of(&it.repositories));
+            let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories };
+            let Some(entry) = self.entry(used, troubles).await else { continue };
+            sources.push(Arc::new(Source {
+                name: name.clone(),
+                entry,
+                mode: it.mode,
+                interval: it.interval,
+                repository: it.repository.clone(),
+                allow: it.allow.clone(),
+            }));
         }
-        // What somebody dropped into the folder reads repositories, and that is all.
-        false => Grants { repositories: it.repositories, ..Grants::default() },
-    };
-    plugins.entry(it.name, it.plugin, it.settings.clone(), grants).await.map_err(mistake)
-}
-
-pub(super) async fn sources(config: &Config, plugins: &Plugins) -> anyhow::Result<Vec<Source>> {
-    let mut sources = vec![];
-    for (name, it) in &config.sources {
-        let repositories = config.repositories_of(&it.repositories);
-        let used =
-            Use { section: format!("sources.{name}"), name, plugin: &it.plugin, settings: &it.settings, repositories };
-        sources.push(Source {
-            name: name.clone(),
-            entry: entry(plugins, used).await?,
-            mode: it.mode,
-            interval: it.interval,
-            repository: it.repository.clone(),
-            allow: it.allow.clone(),
-        });
+        sources
     }
-    Ok(sources)
-}
 
-pub(super) async fn analyzers(config: &Config, plugins: &Plugins) -> anyhow::Result<Vec<Analyzer>> {
-    let mut analyzers = vec![];
-    for (name, it) in &config.analyzers {
-        let section = format!("analyzers.{name}");
-        let repositories = config.repositories_of(&it.repositories);
-        let used =
-            Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories: repositories.clone() };
-        analyzers.push(Analyzer {
-            name: name.clone(),
-            entry: entry(plugins, used).await?,
-            mode: it.mode,
-            interval: it.interval,
-            repositories,
-        });
+    pub(super) async fn analyzers(&self, troubles: &mut Vec<Trouble>) -> Vec<Arc<Analyzer>> {
+        let mut analyzers = vec![];
+        for (name, it) in &self.config.analyzers {
+            let same =
+                self.before.filter(|b| b.config.analyzers.get(name) == Some(it) && self.same(b, &it.repositories));
+            if let Some(same) = same.and_then(|it| it.arrangement.analyzers.iter().find(|it| it.name == *name)) {
+                analyzers.push(same.clone());
+                continue;
+            }
+            let (section, repositories) = (format!("analyzers.{name}"), self.config.repositories_of(&it.repositories));
+            let given = repositories.clone();
+            let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories: given };
+            let Some(entry) = self.entry(used, troubles).await else { continue };
+            let (name, mode, interval) = (name.clone(), it.mode, it.interval);
+            analyzers.push(Arc::new(Analyzer { name, entry, mode, interval, repositories }));
+        }
+        analyzers
     }
-    Ok(analyzers)
-}
 
-pub(super) async fn agents(config: &Config, plugins: &Plugins) -> anyhow::Result<BTreeMap<String, Agent>> {
-    let mut agents = BTreeMap::new();
-    for (name, it) in &config.agents {
+    pub(super) async fn agents(&self, troubles: &mut Vec<Trouble>) -> BTreeMap<String, Agent> {
+        let mut agents = BTreeMap::new();
+        for (name, it) in &self.config.agents {
+            match self.agent(name, it, troubles).await {
+                Ok(Some(agent)) => drop(agents.insert(name.clone(), agent)),
+                Ok(None) => {}
+                Err(error) => troubles.push(Trouble::of(&format!("agents.{name}"), error)),
+            }
+        }
+        agents
+    }
+
+    /// None: it has no entry, which was noted.
+    async fn agent(
+        &self,
+        name: &str,
+        it: &config::Agent,
+        troubles: &mut Vec<Trouble>,
+    ) -> anyhow::Result<Option<Agent>> {
         let section = format!("agents.{name}");
-        let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories: vec![] };
-        let entry = entry(plugins, used).await?;
         let broken = |what: &str, why: String| {
-            let text = format!("[agents.{name}]: {}: {what}: {why}", it.plugin);
+            let text = format!("[{section}]: {}: {what}: {why}", it.plugin);
             misconfigured(text, format!("`agentd plugin inspect {}` shows what it takes", it.plugin))
         };
-        let wants = plugins.wants(&it.plugin, it.settings.clone()).await;
+        let used = |it: &config::Agent| (it.plugin.clone(), it.settings.clone());
+        let same = self.before.filter(|b| !b.ask_agents && b.config.agents.get(name).map(used) == Some(used(it)));
+        let same = same.and_then(|it| it.arrangement.agents.get(name));
+        let (entry, needs) = match same {
+            Some(same) => (same.entry.clone(), same.needs.clone()),
+            None => {
+                let repositories = vec![];
+                let section = section.clone();
+                let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories };
+                let Some(entry) = self.entry(used, troubles).await else { return Ok(None) };
+                let needs = entry.needs().await;
+                let needs = needs.map_err(|error| broken("it does not say what it needs", error.to_string()))?;
+                (entry, needs)
+            }
+        };
+        let wants = self.plugins.wants(&it.plugin, it.settings.clone()).await;
         let wants = wants.map_err(|error| broken("it does not say what it wants", error.to_string()))?;
-        let needs = entry.needs().await;
-        let needs = needs.map_err(|error| broken("it does not say what it needs", error.to_string()))?;
-        let (endpoints, no_model) = gateway::models(config, name, it, &wants);
+        let (endpoints, no_model) = gateway::models(self.config, name, it, &wants);
         if let Some(why) = &no_model {
             tracing::warn!(agent.name = name, why, "An agent has no model to work with, and its tasks will wait");
         }
-        agents.insert(name.clone(), Agent { entry, model: it.model.clone(), endpoints, no_model, needs });
+        Ok(Some(Agent { entry, model: it.model.clone(), endpoints, no_model, needs }))
     }
-    Ok(agents)
-}
 
-pub(super) async fn notifiers(config: &Config, plugins: &Plugins) -> anyhow::Result<Vec<Notifier>> {
-    let mut notifiers = vec![];
-    for (name, it) in &config.notifiers {
-        let section = format!("notifiers.{name}");
-        let repositories = config.repositories_of(&it.repositories);
-        let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories };
-        let mut events = GlobSetBuilder::new();
-        for glob in &it.events {
-            events.add(Glob::new(glob)?); // the configuration's reader has checked them
+    pub(super) async fn notifiers(&self, troubles: &mut Vec<Trouble>) -> Vec<Notifier> {
+        let mut notifiers = vec![];
+        for (name, it) in &self.config.notifiers {
+            let same =
+                self.before.filter(|b| b.config.notifiers.get(name) == Some(it) && self.same(b, &it.repositories));
+            if let Some(same) = same.and_then(|it| it.arrangement.notifiers.iter().find(|it| it.name == *name)) {
+                notifiers.push(same.clone());
+                continue;
+            }
+            let (section, repositories) = (format!("notifiers.{name}"), self.config.repositories_of(&it.repositories));
+            let mut events = GlobSetBuilder::new();
+            for glob in it.events.iter().filter_map(|it| Glob::new(it).ok()) {
+                events.add(glob); // the configuration's reader has checked them
+            }
+            let events = match events.build() {
+                Ok(events) => events,
+                Err(error) => {
+                    troubles.push(Trouble::of(&format!("{section}.events"), error.into()));
+                    continue;
+                }
+            };
+            let used = Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories };
+            let Some(entry) = self.entry(used, troubles).await else { continue };
+            notifiers.push(Notifier { name: name.clone(), entry, events });
         }
-        notifiers.push(Notifier { name: name.clone(), entry: entry(plugins, used).await?, events: events.build()? });
+        notifiers
     }
-    Ok(notifiers)
-}
 
-pub(super) async fn prioritizer(config: &Config, plugins: &Plugins) -> anyhow::Result<Entry> {
-    let it = &config.prioritizer;
-    let (section, repositories) = ("prioritizer".to_owned(), vec![]);
-    entry(plugins, Use { section, name: "prioritizer", plugin: &it.plugin, settings: &it.settings, repositories }).await
-}
+    pub(super) async fn prioritizer(&self, troubles: &mut Vec<Trouble>) -> Option<Entry> {
+        let it = &self.config.prioritizer;
+        if let Some(same) = self.before.filter(|before| before.config.prioritizer == *it) {
+            return Some(same.arrangement.prioritizer.clone());
+        }
+        let (section, name, repositories) = ("prioritizer".to_owned(), "prioritizer", vec![]);
+        self.entry(Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories }, troubles).await
+    }
 
-pub(super) async fn prompts(config: &Config, plugins: &Plugins) -> anyhow::Result<Entry> {
-    let it = &config.prompts;
-    let repositories = config.repositories.keys().cloned().collect();
-    let section = "prompts".to_owned();
-    entry(plugins, Use { section, name: "prompts", plugin: &it.plugin, settings: &it.settings, repositories }).await
+    pub(super) async fn prompts(&self, troubles: &mut Vec<Trouble>) -> Option<Entry> {
+        let it = &self.config.prompts;
+        if let Some(same) = self.before.filter(|before| before.config.prompts == *it && self.same(before, &[])) {
+            return Some(same.arrangement.prompts.clone());
+        }
+        let (section, name) = ("prompts".to_owned(), "prompts");
+        let repositories = self.config.repositories.keys().cloned().collect();
+        self.entry(Use { section, name, plugin: &it.plugin, settings: &it.settings, repositories }, troubles).await
+    }
+
+    /// Whether globs name the same repositories as before.
+    fn same(&self, before: &Before<'_>, globs: &[String]) -> bool {
+        before.config.repositories_of(globs) == self.config.repositories_of(globs)
+    }
+
+    /// None: it cannot be, which was noted.
+    async fn entry(&self, it: Use<'_>, troubles: &mut Vec<Trouble>) -> Option<Entry> {
+        let made = self.plugins.entry(it.name, it.plugin, it.settings.clone(), it.repositories).await;
+        let error = match made {
+            Ok(entry) => return Some(entry),
+            Err(error) => error,
+        };
+        let text = format!("[{}]: {error}", it.section);
+        let whole = misconfigured(text, format!("`agentd plugin inspect {}` shows what it takes", it.plugin));
+        troubles.push(match &error {
+            agentd_plugin::Error::Settings { problems, .. } => Trouble::settings(&it.section, problems, whole),
+            _ => Trouble::of(&it.section, whole),
+        });
+        None
+    }
 }

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 const LATEST: Timestamp = (1 << 53) - 1;
 
 /// GitHub, and which repositories are there.
+#[derive(Clone)]
 pub(super) struct Reading {
     github: Option<GitHub>,
     there: BTreeSet<String>,

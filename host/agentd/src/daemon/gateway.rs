@@ -3,7 +3,7 @@
 use super::misconfigured;
 use crate::config::{Agent, Config};
 use agentd_egress::{Attach, Credential, Credentials, Egress, Patience};
-use agentd_gateway::{Account, Call, Gateway, Ledger, Model, Options, Prices, Provider, Refusal, Spent};
+use agentd_gateway::{Account, Arrangement, Call, Gateway, Ledger, Model, Options, Prices, Provider, Refusal, Spent};
 use agentd_plugin::wit::manifest::Want;
 use agentd_run::Clock;
 use agentd_store::{ModelCall, NewEvent, RunKey, Store};
@@ -12,6 +12,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpListener},
@@ -26,6 +27,7 @@ pub(super) fn credentials(config: &Config) -> Credentials {
     for (name, account) in &config.accounts {
         let attach = match account.provider {
             Provider::Anthropic => Attach::Header("x-api-key".into()),
+            Provider::Gemini => Attach::Header("x-goog-api-key".into()),
             Provider::OpenAi | Provider::OpenAiCompatible => Attach::Bearer,
         };
         let credential = Credential { attach, secret: account.key.value.clone(), urls: vec![account.url.clone()] };
@@ -47,19 +49,12 @@ pub(super) fn build(
     clock: Clock,
     loopback: bool,
 ) -> anyhow::Result<Gateway> {
-    let accounts = config.accounts.iter().map(|(name, it)| {
-        let account = Account { provider: it.provider, url: it.url.clone(), credential: credential_of(name) };
-        (name.clone(), account)
-    });
-    let patience = Patience { head: config.timeouts.model, idle: config.timeouts.model_idle };
-    let prices = config.prices.iter().map(|(glob, it)| (glob.clone(), *it));
-    let prices = Prices::with(prices).map_err(|error| misconfigured(error.to_string(), "see [prices]"))?;
     let options = Options {
         egress,
-        accounts: accounts.collect(),
+        accounts: accounts(config),
         budget: config.budget,
-        prices,
-        patience,
+        prices: prices(config)?,
+        patience: patience(config),
         registries: config.registries_options(),
         ledger: Arc::new(Books { store: store.clone(), clock }),
         key: key(&config.home.join("gateway.key")).context("the gateway's key cannot be kept")?,
@@ -67,6 +62,37 @@ pub(super) fn build(
         clock: Arc::new(move || clock.now()),
     };
     Gateway::new(options).context("the gateway cannot listen on 127.0.0.1")
+}
+
+/// The same gateway as another configuration has it.
+pub(super) fn rearranged(config: &Config, now: &Gateway, egress: Egress, loopback: bool) -> anyhow::Result<Gateway> {
+    let wanted = loopback && !now.has_loopback();
+    let arrangement = Arrangement {
+        egress,
+        accounts: accounts(config),
+        budget: config.budget,
+        prices: prices(config)?,
+        patience: patience(config),
+        loopback: if wanted { Some(listen(&config.home.join("gateway.port"))?) } else { None },
+    };
+    now.rearranged(arrangement).context("the gateway cannot listen on 127.0.0.1")
+}
+
+fn accounts(config: &Config) -> BTreeMap<String, Account> {
+    let accounts = config.accounts.iter().map(|(name, it)| {
+        let account = Account { provider: it.provider, url: it.url.clone(), credential: credential_of(name) };
+        (name.clone(), account)
+    });
+    accounts.collect()
+}
+
+fn prices(config: &Config) -> anyhow::Result<Prices> {
+    let prices = config.prices.iter().map(|(glob, it)| (glob.clone(), *it));
+    Prices::with(prices).map_err(|error| misconfigured(error.to_string(), "see [prices]"))
+}
+
+fn patience(config: &Config) -> Patience {
+    Patience { head: config.timeouts.model, idle: config.timeouts.model_idle }
 }
 
 /// The ways to models that an agent gets: for each that its plugin wants, an account that speaks its language.

@@ -1,32 +1,58 @@
-//! The other ends of the plugins' host calls: the store's key-value space, the egress, the reading of repositories and of
-//! the forge.
+//! The other ends of the plugins' host calls: the store's key-value space, the egress, mail, the reading of repositories
+//! and of the forge; and where news of plugins go.
+//!
+//! What of it comes from the configuration is one [`Outside`], which is replaced whole: a call that is under way ends
+//! with the one that it began with.
 
-use super::forge;
-use agentd_egress::{Egress, Request, Rule};
-use agentd_plugin::{Host, HttpCall, Tree, wit};
+use super::{forge, mail::Mailer, news, plugin_log::PluginLog};
+use crate::way_out;
+use agentd_egress::Egress;
+use agentd_plugin::{Host, HttpCall, Trace, Tree, wit};
 use agentd_run::{Clock, Reading};
 use agentd_store::Reader;
 use async_trait::async_trait;
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 use wit::common::{Content, Error};
 use wit::{forge as issues, repository as files};
 
 pub(super) struct Wired {
-    pub(super) reader: Reader,
+    reader: Reader,
+    clock: Clock,
+    log: Arc<PluginLog>,
+    news: news::Told,
+    told: Told,
+    outside: RwLock<Arc<Outside>>,
+}
+
+/// What plugins reach, as the configuration says.
+pub(super) struct Outside {
     pub(super) egress: Egress,
     pub(super) reading: Reading,
     pub(super) forge: forge::Reading,
-    pub(super) clock: Clock,
-    pub(super) told: Told,
+    pub(super) mailer: Option<Arc<Mailer>>,
+}
+
+impl Wired {
+    pub(super) fn new(reader: Reader, clock: Clock, log: Arc<PluginLog>, news: news::Told, outside: Outside) -> Wired {
+        Wired { reader, clock, log, news, told: Told::default(), outside: RwLock::new(Arc::new(outside)) }
+    }
+
+    pub(super) fn outside(&self) -> Arc<Outside> {
+        self.outside.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn replace(&self, outside: Arc<Outside>) {
+        *self.outside.write().unwrap_or_else(PoisonError::into_inner) = outside;
+    }
 }
 
 /// The errors that plugins logged: a source that is polled every few seconds finds the same mistake each time.
 #[derive(Default)]
-pub(super) struct Told(Mutex<HashSet<String>>);
+pub(super) struct Told(Mutex<HashSet<u64>>);
 
 const TOLD_MAX: usize = 10_000;
 
@@ -37,24 +63,14 @@ impl Told {
         if told.len() >= TOLD_MAX {
             told.clear();
         }
-        told.insert(format!("{entry} {message} {fields}"))
+        let mut hasher = DefaultHasher::new();
+        (entry, message, fields).hash(&mut hasher);
+        told.insert(hasher.finish())
     }
 }
 
 fn store(error: agentd_store::Error) -> Error {
     Error::Unavailable(error.to_string())
-}
-
-fn egress(error: agentd_egress::Error) -> Error {
-    use agentd_egress::Error as E;
-    let text = error.to_string();
-    match error {
-        E::Denied { .. } | E::Address { .. } | E::SecretInRequest { .. } => Error::Denied(text),
-        E::Invalid { .. } | E::Options(_) => Error::Invalid(text),
-        E::Unavailable { .. } => Error::Unavailable(text),
-        E::TooLarge { .. } => Error::TooLarge(text),
-        _ => Error::Other(text),
-    }
 }
 
 #[async_trait]
@@ -66,6 +82,7 @@ impl Host for Wired {
     fn log(&self, plugin: &str, entry: &str, level: wit::log::Level, message: &str, fields: &[(String, String)]) {
         use wit::log::Level;
         let fields = fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+        self.log.add(self.clock.now(), plugin, entry, level, message, &fields);
         match level {
             Level::Debug => tracing::debug!(plugin.name = plugin, entry, fields, "{message}"),
             Level::Info => tracing::info!(plugin.name = plugin, entry, fields, "{message}"),
@@ -87,51 +104,45 @@ impl Host for Wired {
     }
 
     async fn http(&self, call: HttpCall) -> Result<wit::http::Response, Error> {
-        let HttpCall { entry, granted, request } = call;
-        let rules: Vec<Rule> = granted
-            .into_iter()
-            .map(|it| Rule { methods: it.methods, url_prefix: it.url_prefix, credential: it.credential })
-            .collect();
-        let key = request.extra.into_iter().find(|(name, _)| name == "idempotency-key").map(|(_, value)| value);
-        let request = Request {
-            method: request.method,
-            url: request.url,
-            headers: request.headers,
-            body: match request.body {
-                Content::Text(text) => text.into_bytes(),
-                Content::Bytes(bytes) => bytes,
-            },
-            credential: request.credential,
-            timeout: request.timeout_ms.map(|it| Duration::from_millis(it.into())),
-            idempotency_key: key,
-            now_ms: self.clock.now(),
+        let egress = self.outside().egress.clone();
+        way_out::send(&egress, call, self.clock.now()).await
+    }
+
+    fn news(&self, news: agentd_plugin::News) {
+        self.news.news(news);
+    }
+
+    fn failed(&self, trace: Trace) {
+        self.news.trace(trace);
+    }
+
+    async fn mail(&self, entry: &str, allowed: &[String], message: wit::mail::Message) -> Result<(), Error> {
+        let Some(mailer) = self.outside().mailer.clone() else {
+            return Err(Error::Unavailable(
+                "there is no mail server: the operator has to add [mail] with its url".into(),
+            ));
         };
-        let response = self.egress.send(&entry, &rules, request).await.map_err(egress)?;
-        let body = match String::from_utf8(response.body) {
-            Ok(text) => Content::Text(text),
-            Err(error) => Content::Bytes(error.into_bytes()),
-        };
-        Ok(wit::http::Response { status: response.status, headers: response.headers, body, extra: vec![] })
+        mailer.send(entry, allowed, message, self.clock.now()).await
     }
 
     fn repositories(&self, ids: &[String]) -> Vec<files::Info> {
-        self.reading.repositories(ids)
+        self.outside().reading.repositories(ids)
     }
 
     async fn list_files(&self, tree: Tree, query: files::FileQuery) -> Result<files::FilePage, Error> {
-        self.reading.list_files(tree, query).await
+        self.outside().reading.list_files(tree, query).await
     }
 
     async fn read_file(&self, tree: Tree, revision: Option<String>, path: String) -> Result<Content, Error> {
-        self.reading.read_file(tree, revision, path).await
+        self.outside().reading.read_file(tree, revision, path).await
     }
 
     async fn search(&self, tree: Tree, query: files::SearchQuery) -> Result<files::SearchPage, Error> {
-        self.reading.search(tree, query).await
+        self.outside().reading.search(tree, query).await
     }
 
     async fn history(&self, tree: Tree, query: files::CommitQuery) -> Result<files::CommitPage, Error> {
-        self.reading.history(tree, query).await
+        self.outside().reading.history(tree, query).await
     }
 
     async fn blame(
@@ -142,39 +153,39 @@ impl Host for Wired {
         first: u32,
         last: u32,
     ) -> Result<Vec<files::BlameRange>, Error> {
-        self.reading.blame(tree, revision, path, first, last).await
+        self.outside().reading.blame(tree, revision, path, first, last).await
     }
 
     async fn churn(&self, tree: Tree, query: files::ChurnQuery) -> Result<Vec<files::ChurnedFile>, Error> {
-        self.reading.churn(tree, query).await
+        self.outside().reading.churn(tree, query).await
     }
 
     async fn list_issues(&self, ids: &[String], query: issues::IssueQuery) -> Result<issues::IssuePage, Error> {
-        self.forge.list_issues(ids, query).await
+        self.outside().forge.list_issues(ids, query).await
     }
 
     async fn get_issue(&self, repository: &str, number: u32) -> Result<issues::Issue, Error> {
-        self.forge.get_issue(repository, number).await
+        self.outside().forge.get_issue(repository, number).await
     }
 
     async fn list_comments(&self, ids: &[String], query: issues::CommentQuery) -> Result<issues::CommentPage, Error> {
-        self.forge.list_comments(ids, query).await
+        self.outside().forge.list_comments(ids, query).await
     }
 
     async fn list_pull_requests(&self, query: issues::PullRequestQuery) -> Result<issues::PullRequestPage, Error> {
-        self.forge.list_pull_requests(query).await
+        self.outside().forge.list_pull_requests(query).await
     }
 
     async fn get_pull_request(&self, repository: &str, number: u32) -> Result<issues::PullRequest, Error> {
-        self.forge.get_pull_request(repository, number).await
+        self.outside().forge.get_pull_request(repository, number).await
     }
 
     async fn list_labels(&self, repository: &str) -> Result<Vec<issues::Label>, Error> {
-        self.forge.list_labels(repository).await
+        self.outside().forge.list_labels(repository).await
     }
 
     async fn list_checks(&self, repository: &str, commit: &str) -> Result<Vec<issues::Check>, Error> {
-        self.forge.list_checks(repository, commit).await
+        self.outside().forge.list_checks(repository, commit).await
     }
 }
 

@@ -17,6 +17,7 @@ include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 const INIT_NAME: &str = "agentd-init";
 
 /// Where plugins and init are.
+#[derive(Clone)]
 pub(crate) struct Shipped {
     pub(crate) plugins: agentd_plugin::Shipped,
     /// A file that a sandbox can mount.

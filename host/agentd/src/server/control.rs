@@ -62,6 +62,16 @@ pub(crate) trait Control: Send + Sync + 'static {
     async fn effect(&self, id: i64, order: EffectOrder) -> Result<String, Refusal>;
     /// All plugins as JSON objects, in the order of their names.
     async fn plugins(&self) -> Vec<Json>;
+    /// The generation before takes over again.
+    async fn rollback(&self, plugin: &str) -> Result<String, Refusal>;
+    /// Tries the file again that was left by a rollback.
+    async fn readmit(&self, plugin: &str) -> Result<String, Refusal>;
+    /// Lines that plugins said after a number, as JSON objects; with `wait`, as soon as there is one.
+    async fn plugin_log(&self, after: u64, plugin: Option<&str>, wait: bool) -> Vec<Json>;
+    /// Reads the configuration again and applies what changed: what came of it.
+    async fn reload(&self) -> Result<Json, Refusal>;
+    /// What the configuration in force waits for, and what is wrong with the file.
+    async fn configuration(&self) -> Json;
     /// Begins to end the daemon and returns at once.
     async fn stop(&self, mode: StopMode) -> Result<(), Refusal>;
 }

@@ -44,6 +44,11 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/v1/outbox", get(outbox))
         .route("/v1/outbox/{id}/{order}", post(effect))
         .route("/v1/plugins", get(plugins))
+        .route("/v1/plugins/{name}/rollback", post(rollback))
+        .route("/v1/plugins/{name}/readmit", post(readmit))
+        .route("/v1/plugin-log", get(plugin_log))
+        .route("/v1/config", get(configuration))
+        .route("/v1/reload", post(reload))
         .route("/v1/workspaces/check", post(workspaces))
         .route("/v1/stop", post(stop))
         .fallback(async |request: Request| {
@@ -187,6 +192,40 @@ async fn effect(Shared(state): App, Path((id, order)): Path<(String, String)>) -
 
 async fn plugins(Shared(state): App) -> Json<Value> {
     Json(state.parts.control.plugins().await.into())
+}
+
+async fn rollback(Shared(state): App, Path(name): Path<String>) -> Answer {
+    let said = state.parts.control.rollback(&name).await?;
+    Ok(Json(json!({ "plugin": name, "said": said })))
+}
+
+async fn readmit(Shared(state): App, Path(name): Path<String>) -> Answer {
+    let said = state.parts.control.readmit(&name).await?;
+    Ok(Json(json!({ "plugin": name, "said": said })))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct LogQuery {
+    after: u64,
+    plugin: Option<String>,
+    wait: bool,
+}
+
+async fn plugin_log(
+    Shared(state): App,
+    asked: Result<Query<LogQuery>, QueryRejection>,
+) -> Result<Json<Value>, Refused> {
+    let LogQuery { after, plugin, wait } = asked_for(asked)?;
+    Ok(Json(state.parts.control.plugin_log(after, plugin.as_deref(), wait).await.into()))
+}
+
+async fn configuration(Shared(state): App) -> Json<Value> {
+    Json(state.parts.control.configuration().await)
+}
+
+async fn reload(Shared(state): App) -> Answer {
+    Ok(Json(state.parts.control.reload().await?))
 }
 
 async fn workspaces(Shared(state): App) -> Answer {

@@ -70,6 +70,21 @@ impl Control for Told {
     async fn plugins(&self) -> Vec<Value> {
         vec![json!({ "name": "folder" })]
     }
+    async fn rollback(&self, plugin: &str) -> Result<String, Refusal> {
+        self.note(format!("rollback {plugin}"))
+    }
+    async fn readmit(&self, plugin: &str) -> Result<String, Refusal> {
+        self.note(format!("readmit {plugin}"))
+    }
+    async fn plugin_log(&self, after: u64, plugin: Option<&str>, wait: bool) -> Vec<Value> {
+        vec![json!({ "id": after + 1, "plugin": plugin, "wait": wait })]
+    }
+    async fn reload(&self) -> Result<Value, Refusal> {
+        self.note("reload".into()).map(|said| json!({ "said": said }))
+    }
+    async fn configuration(&self) -> Value {
+        json!({ "waits_for_restart": ["home"] })
+    }
     async fn stop(&self, mode: StopMode) -> Result<(), Refusal> {
         self.note(format!("stop {mode:?}")).map(drop)
     }

@@ -299,7 +299,52 @@ async fn an_archive_gives_its_program_and_nothing_else() {
         is(&said, "names no release that agentd knows how to fetch");
     }
     is(&registry.refuses(Wanted { name: "../cli".into(), ..wanted("1.0.0") }).await, "not the name of a program");
-    is(&registry.refuses(Wanted { file: None, ..wanted("1.0.0") }).await, "installed by its registry's own tool");
+}
+
+#[tokio::test]
+async fn a_whole_package_is_started_with_the_node_that_came_for_it() {
+    let registry = Registry::start();
+    let whole = || Wanted { file: None, runtime: Some("node >= 20".into()), ..wanted("1.0.0") };
+    let about = br#"{"bin": {"cli": "./dist/cli.js", "other": "x"}, "optionalDependencies": {"pty": "1"}}"#;
+    let files: [(&str, &[u8]); 3] =
+        [("package/package.json", about), ("package/dist/cli.js", b"the script"), ("package/dist/more/data.txt", b"")];
+    let good = archive(&files);
+    registry.publish("1.0.0", &good, &integrity(&good));
+    registry.install(whole()).await.unwrap();
+    let tool = mounts(registry.home.path(), &needs(vec![whole()])).unwrap().remove(0);
+    assert_eq!(fs::read_to_string(tool.folder.join("lib/dist/cli.js")).unwrap(), "the script");
+    assert!(tool.folder.join("lib/dist/more/data.txt").is_file());
+    // A Node.js of the test's own, which says what it is given.
+    let node = registry.home.path().join("cli-node");
+    fs::write(&node, "#!/bin/sh\nfor it; do echo \"<$it>\"; done\n").unwrap();
+    fs::set_permissions(&node, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", registry.home.path().display());
+    let mut command = std::process::Command::new(tool.folder.join("bin/cli"));
+    let output = command.env("PATH", path).args(["-p", "two words"]).output().unwrap();
+    let expected = format!("<{}/bin/../lib/dist/cli.js>\n<-p>\n<two words>\n", tool.folder.display());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_whole_package_that_needs_more_is_refused() {
+    let registry = Registry::start();
+    let refuses = async |files: &[(&str, &[u8])]| {
+        let archive = archive(files);
+        registry.publish("1.0.0", &archive, &integrity(&archive));
+        registry.refuses(Wanted { file: None, ..wanted("1.0.0") }).await
+    };
+    #[track_caller]
+    fn is(said: &str, what: &str) {
+        assert!(said.contains(what), "{said}");
+    }
+    let about = |text: &'static str| [("package/package.json", text.as_bytes()), ("package/cli.js", b"x".as_slice())];
+    is(&refuses(&about(r#"{"bin": "cli.js", "dependencies": {"left": "1"}}"#)).await, "it needs other packages (left)");
+    is(&refuses(&about(r#"{"bin": {"other": "cli.js"}}"#)).await, "it brings no program called cli");
+    is(&refuses(&about(r#"{"bin": "../../cli.js"}"#)).await, "is no plain path");
+    is(&refuses(&about(r#"{"bin": "gone.js"}"#)).await, "gone.js is not in it");
+    is(&refuses(&about("{")).await, "its package.json is odd");
+    is(&refuses(&[("package/cli.js", b"x")]).await, "it has no package.json");
+    is(&refuses(&[("package/../../../cli.js", b"x")]).await, "leads out of it");
 }
 
 /// Otherwise what lies there would be mounted as the program.

@@ -1,6 +1,8 @@
 //! Configurations that are written: what changes in the text, and what lies on the disk afterwards.
 
 use super::*;
+use crate::cli::{Cli, print::Out};
+use clap::Parser;
 use std::os::unix::fs::PermissionsExt;
 
 fn token(reference: &str) -> GitHubLines {
@@ -148,4 +150,22 @@ fn a_link_and_a_mode_stay_what_they_were() {
     assert_eq!(fs::read_to_string(&real).unwrap(), "mode = \"ask\"\n");
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(entries(dir.path()), ["agentd.toml", "real.toml"]);
+}
+
+#[test]
+fn a_change_that_makes_no_configuration_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("agentd.toml");
+    let (home, config) = (dir.path().join("home").display().to_string(), file.display().to_string());
+    let cli = Cli::try_parse_from(["agentd", "--home", &home, "--config", &config, "status"]).unwrap();
+    let context = Context::for_test(cli.global, Out::to(Box::new(io::sink()), false));
+    let write = |text: &str| change(&context, &file, |_| Ok(text.to_owned()));
+    assert!(write("mode = \"never\"\n").is_err());
+    assert!(!file.exists(), "it was not there before");
+    write("mode = \"ask\"\n").unwrap();
+    assert!(write("mode = \"never\"\n").is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mode = \"ask\"\n");
+    fs::write(&file, b"\xff").unwrap();
+    assert!(write("mode = \"ask\"\n").is_err());
+    assert_eq!(fs::read(&file).unwrap(), b"\xff", "what cannot be read is not written over");
 }

@@ -68,6 +68,7 @@ fn sandbox(config: &Config, init: &Path, control: &Path) -> Sandbox {
             path: Vec::new(),
             cwd: "/".into(),
             stdin: None,
+            keep_stdin: false,
             files: Vec::new(),
             home: "/".into(),
         },

@@ -11,8 +11,8 @@ const HEAD: &str = "\
 # The configuration of agentd, made by `agentd init`.
 #
 # `agentd config check` names every mistake in it with its line, `agentd config show` says what is in force. Lines that
-# begin with \"#key\" are keys that might be wanted. A change applies at the next `agentd restart`. A secret never stands
-# here: \"${NAME}\" is a variable, \"file:PATH\" a file that only you can read.
+# begin with \"#key\" are keys that might be wanted. A running agentd takes a change once it is saved. A secret never
+# stands here: \"${NAME}\" is a variable, \"file:PATH\" a file that only you can read.
 
 ";
 const MODE: &str = "\

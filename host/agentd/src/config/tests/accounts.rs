@@ -52,9 +52,9 @@ model = ""
 "#;
     let folder = Folder::with(main).variable("KEY", "k");
     insta::assert_snapshot!(folder.problems(), @r#"
-    agentd.toml:3: accounts.a.provider: must be anthropic, openai or openai-compatible, is "antropic"
+    agentd.toml:3: accounts.a.provider: must be anthropic, openai, openai-compatible or gemini, is "antropic"
     agentd.toml:4: accounts.a.key: is a secret written in the clear: say "${NAME}", "file:PATH" or "cmd:PROGRAM", and change the secret if this file was ever shared
-    agentd.toml:5: accounts.b.provider: is missing: say anthropic, openai or openai-compatible
+    agentd.toml:5: accounts.b.provider: is missing: say anthropic, openai, openai-compatible or gemini
     agentd.toml:5: accounts.b.key: is missing: say key = "${NAME}" or "file:PATH"
     agentd.toml:6: accounts.b.url: there is a user or password in the address; it belongs into a secret
     agentd.toml:7: accounts.c.url: is missing: say url = "https://HOST/v1", what the paths of the interface begin with
@@ -111,7 +111,13 @@ fn an_agent_works_with_the_account_that_it_names_or_the_only_one_that_fits() {
     check(
         "",
         &["gemini"],
-        Err("there is no account that speaks gemini; add [accounts.NAME] with provider, url and key"),
+        Err("there is no account that speaks gemini; export GEMINI_API_KEY=…, or add [accounts.NAME] with provider = \
+             \"gemini\" and key, and say [agents.x] account = \"NAME\""),
+    );
+    check(
+        "",
+        &["another"],
+        Err("there is no account that speaks another; add [accounts.NAME] with provider, url and key"),
     );
 }
 

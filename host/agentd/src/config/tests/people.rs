@@ -151,6 +151,13 @@ fn what_strangers_write_reaches_no_agent_without_walls() {
     check(&format!("[repositories.here]\npath = \"here\"\n{local}"), None);
     let docker = "[repositories.default]\nexecutor = \"docker\"";
     check(&format!("{docker}\n[sandbox]\n{local}"), None);
+    // An analyzer that shows issues does the same, and nobody's right is asked for.
+    let quiet = format!("[analyzers.q]\nplugin = \"stale-issues\"\nmode = \"ask\"\n[sandbox]\n{local}");
+    assert!(with_github(&quiet).problems().starts_with("agentd.toml:5: analyzers.q.plugin: brings what anybody"));
+    let auto = "mode = \"auto\"\n[github]\ntoken = \"${T}\"\nrepositories = [\"acme/api\"]\n[analyzers.q]\nplugin = \"stale-issues\"";
+    let problems = Folder::with(auto).variable("T", "t").problems();
+    assert!(problems.contains("analyzers.q.mode: is auto, here or at the top"), "{problems}");
+    Folder::with(&format!("{auto}\nmode = \"propose\"")).variable("T", "t").config();
     // Another source brings what people of one's own wrote.
     with_github(&format!("[sources.s]\nplugin = \"folder\"\n[sandbox]\n{local}")).config();
 }
