@@ -8,11 +8,14 @@ mod support;
 
 mod agents;
 mod bad_input;
+mod contract;
 mod crash;
 mod github;
 mod hostile;
 mod model_faults;
 mod order;
+mod plugins;
 mod regressions;
+mod reload;
 mod thread;
 mod tidy;

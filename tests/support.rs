@@ -14,7 +14,7 @@ mod toolbox;
 
 pub(crate) use daemon::Daemon;
 pub(crate) use github::Hub;
-pub(crate) use guest::hostile_plugin;
+pub(crate) use guest::{hostile_plugin, hostile_variant};
 pub(crate) use home::{Home, git};
 pub(crate) use image::{dev_image, postgres_image};
 pub(crate) use judge::{Judge, StoredEvent};

@@ -18,6 +18,7 @@ fn shipped_price(provider: Provider) -> Usage {
     match provider {
         Provider::Anthropic => Usage { input: 3_000, output: 15_000, cache_read: 300, cache_write: 3_750 },
         Provider::OpenAi => Usage { input: 5_000, output: 30_000, cache_read: 500, cache_write: 0 },
+        Provider::Chat | Provider::Gemini => unreachable!("not played with these"),
     }
 }
 

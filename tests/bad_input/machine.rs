@@ -19,7 +19,7 @@ fn every_mistake_of_a_configuration_is_named_at_once() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(text, @r#"
             error: the configuration has 4 mistakes
-            agentd.toml:2: concurency: is not a key; known are accounts, agents, analyzers, budget, commits, credentials, github, home, limits, mode, network, notifiers, plugins, prices, prioritizer, prompts, registries, repositories, sandbox, sources, timeouts
+            agentd.toml:2: concurency: is not a key; known are accounts, agents, analyzers, approvals, budget, commits, credentials, github, home, limits, log, mail, mode, network, notifiers, plugins, prices, prioritizer, prompts, registries, repositories, sandbox, sources, timeouts
             agentd.toml:4: limits.concurrent: must be a whole number, is a text
             agentd.toml:6: credentials.tracker.bearer: is a secret written in the clear: say "${NAME}", "file:PATH" or "cmd:PROGRAM", and change the secret if this file was ever shared
             agentd.toml:9: credentials.wiki.bearer: the variable AGENTD_TEST_NO_SUCH_VARIABLE is not set: export it, or write AGENTD_TEST_NO_SUCH_VARIABLE=… into .env beside this file

@@ -26,3 +26,16 @@ fn build() -> Vec<u8> {
     assert!(done.success(), "the hostile plugin cannot be built; is the target wasm32-wasip2 installed?");
     fs::read(target.join("wasm32-wasip2/guest/hostile_plugin.wasm")).unwrap()
 }
+
+/// Another version of it: `breaks` fails in each call, `wider` wants more, any other word only differs.
+pub(crate) fn hostile_variant(word: &str) -> Vec<u8> {
+    let mut bytes = hostile_plugin().to_vec();
+    let built = b"variant:as-built........";
+    let mut changed = format!("variant:{word}").into_bytes();
+    changed.resize(built.len(), b'.');
+    let places: Vec<usize> =
+        bytes.windows(built.len()).enumerate().filter(|(_, it)| it == built).map(|(at, _)| at).collect();
+    assert_eq!(places.len(), 1, "the word stands in the component once");
+    bytes[places[0]..places[0] + built.len()].copy_from_slice(&changed);
+    bytes
+}

@@ -257,6 +257,24 @@ impl Home {
         self.task(&format!("{agent}.md"), &format!("---\nagent: {agent}\n---\n{text}\n"));
     }
 
+    /// Puts a file into the plugin folder of a home that may be in use, in one move.
+    pub(crate) fn drop_plugin(&self, name: &str, bytes: &[u8]) {
+        let folder = self.home().join("plugins");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).unwrap();
+        let partial = self.path(&format!("{name}.partial"));
+        fs::write(&partial, bytes).unwrap();
+        fs::set_permissions(&partial, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::rename(partial, folder.join(name)).unwrap();
+    }
+
+    /// A plugin, as `plugin list` has it; null: it is not there.
+    #[track_caller]
+    pub(crate) fn listed(&self, name: &str) -> Value {
+        let list: Value = serde_json::from_str(&self.ok(&["--json", "plugin", "list"])).unwrap();
+        let found = list["plugins"].as_array().unwrap().iter().find(|it| it["name"] == name);
+        found.cloned().unwrap_or(Value::Null)
+    }
+
     /// agentd with this home and configuration, before its arguments.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(program());

@@ -1,9 +1,10 @@
 //! A scripted model: a server on loopback that real agent programs take for their provider.
 //!
-//! It speaks Anthropic's Messages (`…/messages`, whole and as a stream) and OpenAI's Responses (`…/responses`, the
-//! same). What it says is a list of [`Turn`]s. Which one is next it reads from the conversation that a call carries,
-//! never from how many calls there were: whoever asks again, after a broken stream or a `kill -9`, gets the same turn
-//! again, and who resumes a session gets the turn after its last.
+//! It speaks Anthropic's Messages (`…/messages`), OpenAI's Responses (`…/responses`) and chat completions
+//! (`…/chat/completions`), each whole and as a stream, and Google's `…:streamGenerateContent`. What it says is a list of
+//! [`Turn`]s. Which one is next it reads from the conversation that a call carries, never from how many calls there
+//! were: whoever asks again, after a broken stream or a `kill -9`, gets the same turn again, and who resumes a session
+//! gets the turn after its last.
 //!
 //! - A [`Turn`] that is an answer stands in the history afterwards; one that is a fault does not, so a fault without
 //!   [`Turn::times`] is met for ever. The last answer is given for ever, too.
@@ -11,6 +12,8 @@
 //! - Its threads end with the test's process; nothing waits for them.
 
 mod anthropic;
+mod chat;
+mod gemini;
 mod http;
 mod openai;
 mod script;
@@ -30,6 +33,9 @@ use std::time::{Duration, Instant};
 pub(crate) enum Provider {
     Anthropic,
     OpenAi,
+    /// Whoever else speaks chat completions.
+    Chat,
+    Gemini,
 }
 
 /// The server. A clone is the same one.
@@ -83,13 +89,14 @@ impl Seen {
     /// The key that the call was made with, wherever it stood.
     pub(crate) fn key(&self) -> &str {
         let bearer = self.header("authorization");
-        bearer.strip_prefix("Bearer ").unwrap_or(self.header("x-api-key"))
+        let keys = [bearer.strip_prefix("Bearer ").unwrap_or_default(), self.header("x-api-key")];
+        keys.into_iter().find(|it| !it.is_empty()).unwrap_or(self.header("x-goog-api-key"))
     }
 
     /// What the conversation holds, as JSON: to look for words in.
     pub(crate) fn history(&self) -> String {
-        let history = if self.body["messages"].is_null() { &self.body["input"] } else { &self.body["messages"] };
-        history.to_string()
+        let history = ["messages", "input", "contents"].map(|name| &self.body[name]);
+        history.into_iter().find(|it| !it.is_null()).unwrap_or(&Value::Null).to_string()
     }
 }
 
@@ -124,7 +131,7 @@ impl Model {
         format!("http://127.0.0.1:{}", self.0.port)
     }
 
-    /// `[accounts.fake]`, and the agent that works with it, called after its plugin: `claude-code` or `codex`.
+    /// `[accounts.fake]`, and the agent that works with it, called after its plugin.
     ///
     /// The test sets [`Model::KEY_VARIABLE`] with `Home::env` and allows [`Model::NETWORK`].
     pub(crate) fn config_sections(&self, provider: Provider) -> String {
@@ -136,6 +143,8 @@ impl Model {
         let (name, path) = match provider {
             Provider::Anthropic => ("anthropic", ""),
             Provider::OpenAi => ("openai", "/v1"),
+            Provider::Chat => ("openai-compatible", "/v1"),
+            Provider::Gemini => ("gemini", ""),
         };
         format!(
             "[accounts.{account}]\nprovider = \"{name}\"\nkey = \"${{{variable}}}\"\nurl = \"{url}{path}\"\n\
@@ -227,8 +236,8 @@ impl Model {
             });
             (state.calls.len() - 1, self.0.script.turn(index).clone(), index)
         };
-        let answer = provider.answer(&body, &turn, index);
-        let streamed = body["stream"].as_bool() == Some(true);
+        let answer = provider.answer(request, &body, &turn, index);
+        let streamed = body["stream"].as_bool() == Some(true) || provider == Provider::Gemini;
         self.give(call, &turn, answer, streamed, connection)
     }
 
@@ -322,6 +331,8 @@ impl Provider {
         match self {
             Provider::Anthropic => "claude-sonnet-4-6",
             Provider::OpenAi => "gpt-5.5",
+            Provider::Chat => "qwen3-coder",
+            Provider::Gemini => "gemini-3.8-flash",
         }
     }
 
@@ -330,6 +341,8 @@ impl Provider {
         match self {
             Provider::Anthropic => "claude-code",
             Provider::OpenAi => "codex",
+            Provider::Chat => "opencode",
+            Provider::Gemini => "gemini",
         }
     }
 
@@ -337,6 +350,8 @@ impl Provider {
         match request.route() {
             it if request.method == "POST" && it.ends_with("/messages") => Some(Provider::Anthropic),
             it if request.method == "POST" && it.ends_with("/responses") => Some(Provider::OpenAi),
+            it if request.method == "POST" && it.ends_with("/chat/completions") => Some(Provider::Chat),
+            it if request.method == "POST" && it.ends_with(":streamGenerateContent") => Some(Provider::Gemini),
             _ => None,
         }
     }
@@ -345,6 +360,8 @@ impl Provider {
         match self {
             Provider::Anthropic => anthropic::said(body),
             Provider::OpenAi => openai::said(body),
+            Provider::Chat => chat::said(body),
+            Provider::Gemini => gemini::said(body),
         }
     }
 
@@ -352,13 +369,18 @@ impl Provider {
         match self {
             Provider::Anthropic => anthropic::conversation(request, body),
             Provider::OpenAi => openai::conversation(request, body),
+            Provider::Chat => chat::conversation(request),
+            // It has no word for it.
+            Provider::Gemini => String::new(),
         }
     }
 
-    fn answer(self, body: &Value, turn: &Turn, index: usize) -> Answer {
+    fn answer(self, request: &Request, body: &Value, turn: &Turn, index: usize) -> Answer {
         match self {
             Provider::Anthropic => anthropic::answer(body, turn, index),
             Provider::OpenAi => openai::answer(body, turn, index),
+            Provider::Chat => chat::answer(body, turn, index),
+            Provider::Gemini => gemini::answer(request.route(), turn, index),
         }
     }
 }

@@ -6,13 +6,13 @@
 use super::{Home, Model, home::program};
 use std::collections::BTreeSet;
 use std::net::ToSocketAddrs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::{fs, io};
 
-const AGENTS: [&str; 2] = ["claude-code", "codex"];
+const AGENTS: [&str; 4] = ["claude-code", "codex", "gemini", "opencode"];
 /// What tests fetch from, in earnest.
 const REGISTRIES: [&str; 3] = ["registry.npmjs.org", "index.crates.io", "static.crates.io"];
 
@@ -22,7 +22,7 @@ impl Home {
         Home::new("docker").with_toolbox().env(Model::KEY_VARIABLE, Model::KEY).more(&network())
     }
 
-    /// With the programs of Claude Code and Codex, as after `agentd toolbox install`.
+    /// With the programs of all agents, as after `agentd toolbox install`.
     pub(crate) fn with_toolbox(self) -> Home {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(self.home()).unwrap();
         link(shared(), &self.home().join("toolbox")).unwrap();
@@ -79,10 +79,15 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
         let data = entry.metadata()?;
         if data.is_dir() {
             link(&from, &to)?;
-        } else if data.mode() & 0o111 == 0 || fs::hard_link(&from, &to).is_err() {
+        } else if !is_stored(&from) || fs::hard_link(&from, &to).is_err() {
             // What says what is there, and what is locked, are each home's own.
             fs::copy(&from, &to)?;
         }
     }
     Ok(())
+}
+
+/// Whether it is a program, or a part of one.
+fn is_stored(path: &Path) -> bool {
+    path.ancestors().skip(1).any(|it| it.file_name().is_some_and(|name| name == "store"))
 }

@@ -121,9 +121,10 @@ impl Connection {
         self.write(head(200, "text/event-stream", headers, &chunked).as_bytes())
     }
 
-    /// One event, on its way before this returns.
+    /// One event, on its way before this returns. `message` is what an event without a name is, and goes without one.
     pub(super) fn event(&mut self, (name, data): &(String, Value)) -> Result<(), Gone> {
-        let event = format!("event: {name}\ndata: {data}\n\n");
+        let name = if name == "message" { String::new() } else { format!("event: {name}\n") };
+        let event = format!("{name}data: {data}\n\n");
         self.write(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
     }
 
