@@ -4,7 +4,7 @@ use crate::say::Say;
 use crate::{plugins, process};
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -19,10 +19,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let shipped = plugins::build(root, Say::Stderr)?;
     let rooms = rooms(root)?;
     ensure!(!rooms.is_empty(), "no room of the house has a folder `benches`");
+    let peer = if options.quick { None } else { extism(root) };
     for (package, bench) in rooms {
         Say::Stdout.headline(format_args!("\n== {package}: {bench}"));
         let mut cargo = process::cargo(root);
         cargo.args(["bench", "-p", &package, "--bench", &bench, "--"]).env("AGENTD_SHIPPED", &shipped);
+        if let Some((program, guest)) = &peer {
+            cargo.env("AGENTD_BENCH_EXTISM", program).env("AGENTD_BENCH_EXTISM_GUEST", guest);
+        }
         if options.quick {
             cargo.arg("--test");
         }
@@ -30,6 +34,24 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         process::run(&mut cargo, "measuring")?;
     }
     Ok(())
+}
+
+/// The peer that has its own workspace: its program and its guest. None: it cannot be built here, which is said.
+fn extism(root: &Path) -> Option<(PathBuf, PathBuf)> {
+    let (workspace, target) = (root.join("tests/peers/extism"), root.join("target/peers"));
+    let build = |arguments: &[&str]| {
+        let mut cargo = process::guest_cargo(&workspace);
+        cargo.args(["build", "--locked", "--release", "--target-dir"]).arg(&target).args(arguments);
+        process::run(&mut cargo, "building the peer extism")
+    };
+    let built = build(&["-p", "extism-peer"])
+        .and_then(|()| build(&["-p", "extism-peer-guest", "--target", "wasm32-unknown-unknown"]));
+    if let Err(error) = built {
+        Say::Stdout.line(format_args!("extism is not measured: {error:#}"));
+        return None;
+    }
+    let guest = target.join("wasm32-unknown-unknown/release/extism_peer_guest.wasm");
+    Some((target.join("release/extism-peer"), guest))
 }
 
 /// Every benchmark as package and name, in order.

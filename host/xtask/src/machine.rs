@@ -94,7 +94,13 @@ fn look(root: &Path) -> Result<Vec<Part>> {
     });
     parts.push(program("debootstrap", "debootstrap", "for the images of the tests"));
     parts.push(program("docker", "docker.io", "the command line, with which the tests look at the engine"));
+    parts.push(program("xz", "xz-utils", "which unpacks components of former days"));
     parts.push(program("curl", "curl", "which fetches GitHub's OpenAPI description"));
+    parts.push(program("node", "nodejs", "with which plugins in JavaScript and TypeScript are built"));
+    parts.push(program("npm", "npm", "which brings their tools"));
+    let python = ["python3", "-c", "import venv, ensurepip; print(venv.__name__)"];
+    let python = answer(root, "python3 with venv and pip", &python, &[]);
+    parts.push(Part { fix: Fix::Apt(vec!["python3-venv", "python3-pip"]), ..python });
     parts.push(Part {
         name: "GitHub's OpenAPI description".to_owned(),
         found: github::find(root).map(|all| format!("{} files", all.len())),
