@@ -2,7 +2,7 @@
 //! daemon that runs.
 
 use super::{says, wait_until};
-use crate::support::{Daemon, Home, wait_for};
+use crate::support::{Daemon, Home, Judge, wait_for};
 use std::fs;
 
 /// Makes a prioritizer in the language, and has it order the tasks of a live daemon.
@@ -21,6 +21,9 @@ fn check(language: &str) {
     home.drop_plugin(&format!("{name}.wasm"), &fs::read(&file).unwrap());
     wait_until(&home, &name, "it serves", |it| it["serving"] == true);
     home.ok(&["plugin", "use", &name, "--kind", "prioritizer"]);
+    wait_for("the configuration is taken up", || {
+        Judge::new(&home).events().iter().any(|it| it.kind == "config.reloaded").then_some(())
+    });
     home.task("a.md", "# Mend the greeting\n\nIt says helo.\n");
     let health = wait_for("it ranks", || {
         let listed = home.listed(&name);
