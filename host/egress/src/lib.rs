@@ -26,5 +26,5 @@ pub use credential::{Attach, Credential, Credentials};
 pub use egress::{Egress, Options, Patience, Streamed};
 pub use error::Error;
 pub use request::{Request, Response};
-pub use rule::Rule;
+pub use rule::{Rule, covers};
 pub use token::{Keep, Tokens};

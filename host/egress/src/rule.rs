@@ -52,11 +52,19 @@ impl Prefix {
     }
 
     pub(crate) fn covers(&self, url: &Url) -> bool {
-        self.0.scheme() == url.scheme()
-            && self.0.host() == url.host()
-            && self.0.port_or_known_default() == url.port_or_known_default()
-            && below(self.0.path(), url.path())
+        covers(&self.0, url)
     }
+}
+
+/// Whether `url` is below `prefix`: the same origin, and a path that begins like the prefix's, up to the border of a
+/// segment. Both are parsed: `..` is gone and hosts are in lower case. A prefix with a query covers nothing.
+#[must_use]
+pub fn covers(prefix: &Url, url: &Url) -> bool {
+    prefix.scheme() == url.scheme()
+        && prefix.host() == url.host()
+        && prefix.port_or_known_default() == url.port_or_known_default()
+        && prefix.query().is_none()
+        && below(prefix.path(), url.path())
 }
 
 fn below(prefix: &str, path: &str) -> bool {

@@ -9,6 +9,7 @@ use crate::host::Tree;
 use crate::wit::common::Error;
 use crate::wit::http::Request;
 use crate::wit::manifest::{Attachment, ForgeWant, HttpWant, Want};
+use agentd_egress::covers;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -316,19 +317,4 @@ fn narrower(wanted: &str, granted: &str) -> Option<String> {
         return Some(granted.into());
     }
     covers(&granted, &wanted).then(|| wanted.into())
-}
-
-/// Same origin, and the path begins like the prefix's, up to the border of a segment: the rule of the way out, which
-/// asks again. Both are parsed: `..` is gone and hosts are in lower case. A prefix with a query covers nothing.
-pub(super) fn covers(prefix: &Url, url: &Url) -> bool {
-    prefix.scheme() == url.scheme()
-        && prefix.host() == url.host()
-        && prefix.port_or_known_default() == url.port_or_known_default()
-        && prefix.query().is_none()
-        && below(prefix.path(), url.path())
-}
-
-fn below(prefix: &str, path: &str) -> bool {
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

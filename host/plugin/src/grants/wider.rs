@@ -1,8 +1,8 @@
 //! What somebody asks for beyond what there is: a line for each host, method, credential, write, directory and model.
 
-use super::rights::covers;
 use super::{Grants, HttpGrant, place};
 use crate::wit::manifest::Want;
+use agentd_egress::covers;
 use url::Url;
 
 /// One line for each widening of `old` that these wants are. Reading repositories is none.
