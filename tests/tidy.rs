@@ -78,7 +78,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 /// Libraries with one door: the room that wraps them, so that none of their types is met elsewhere.
-const DOORS: [(&str, &str); 12] = [
+const DOORS: [(&str, &str); 14] = [
     ("wasmtime", "agentd-plugin"),
     ("wasmtime-wasi", "agentd-plugin"),
     ("wasmparser", "agentd-plugin"),
@@ -88,6 +88,8 @@ const DOORS: [(&str, &str); 12] = [
     ("octocrab", "agentd-forge"),
     ("axum", "agentd"),
     ("wit-bindgen", "agentd-sdk"),
+    ("wit-bindgen-c", "agentd-authoring"),
+    ("wit-bindgen-core", "agentd-authoring"),
     ("wit-component", "agentd-authoring"),
     ("minisign", "agentd-distribution"),
     ("lettre", "agentd"),

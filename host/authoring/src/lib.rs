@@ -7,6 +7,7 @@
 //! - Never changes a daemon's home, its configuration or its plugin folder.
 //! - Never writes over an author's files, but for cases that are recorded on request.
 
+mod bindings;
 mod building;
 mod case;
 mod check;

@@ -4,7 +4,7 @@
 //! - Never asks the network: all that a project begins with is in the program.
 
 use crate::contract::{self, TEMPLATES};
-use crate::{Error, project};
+use crate::{Error, bindings, project};
 use agentd_plugin::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -54,7 +54,9 @@ fn files(new: &New<'_>, templates: &[(&str, &[u8])]) -> Result<BTreeMap<String, 
     if of(new.kind.name()).next().is_none() {
         return Err(no_template(new, templates));
     }
-    let mut files: BTreeMap<String, Vec<u8>> = contract::project_wit(new.language, new.kind).into_iter().collect();
+    let wit = contract::project_wit(new.language, new.kind);
+    let bindings = if new.language == "c" { bindings::of_c(&wit) } else { vec![] };
+    let mut files: BTreeMap<String, Vec<u8>> = wit.into_iter().chain(bindings).collect();
     files.extend(of("embed").map(|(path, bytes)| (path, carried(bytes))));
     let words = Words::new(new.name, new.kind);
     for (path, bytes) in of("base").chain(of(new.kind.name())) {
